@@ -1,0 +1,120 @@
+"""Runs cases: a fresh process for each sample, the entries of a case in turn."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from benchmarks.cases import Case, Entry
+from benchmarks.machine import ROOT
+from benchmarks.rivals import why_not
+
+__all__ = ["EntryResult", "run_case"]
+
+TIMEOUT_S = 600  # of one sample
+
+
+@dataclass
+class EntryResult:
+    """The samples of one entry, one a repeat, in the case's unit; None: it failed."""
+
+    entry: Entry
+    events: int
+    lacks: str | None
+    samples: list[float | None] = field(default_factory=list)
+    details: list[dict[str, Any] | None] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def measured(self) -> list[float]:
+        """The samples that did not fail."""
+        return [each for each in self.samples if each is not None]
+
+    def fail(self, error: str) -> None:
+        """Note a sample that could not be taken."""
+        self.samples.append(None)
+        self.details.append(None)
+        self.errors.append(error)
+
+    def as_json(self) -> dict[str, Any]:
+        """Raw numbers, median and spread; `spread` is (max - min) / median."""
+        summary: dict[str, Any] = {
+            "rival": self.entry.rival,
+            "label": self.entry.label,
+            "function": self.entry.function,
+            "arguments": self.entry.arguments,
+            "events": self.events,
+        }
+        if self.lacks is not None:
+            return summary | {"lacks": self.lacks}
+        summary |= {"samples": self.samples, "raw": self.details}
+        if self.errors:
+            summary["errors"] = self.errors
+        if found := self.measured:
+            middle = median(found)
+            summary |= {
+                "median": middle,
+                "min": min(found),
+                "max": max(found),
+                "spread": (max(found) - min(found)) / middle if middle else 0.0,
+            }
+        return summary
+
+
+def run_case(
+    case: Case,
+    *,
+    repeats: int,
+    factor: float,
+    loop: str,
+    progress: Callable[[str], None],
+) -> list[EntryResult]:
+    """Measure each entry `repeats` times, A B C A B C, at `factor` of its full size."""
+    results = [
+        EntryResult(
+            entry,
+            entry.sized(factor),
+            why_not(entry.rival, entry.function, entry.arguments.get("mode")),
+        )
+        for entry in case.entries
+    ]
+    for repeat in range(1, repeats + 1):
+        progress(f"{case.name} {repeat}/{repeats}")
+        for result in results:
+            if result.lacks is None:
+                _sample(case, result, loop)
+    return results
+
+
+def _sample(case: Case, result: EntryResult, loop: str) -> None:
+    entry = result.entry
+    order = {
+        "rival": entry.rival,
+        "function": entry.function,
+        "arguments": {"events": result.events} | entry.arguments,
+        "loop": loop,
+    }
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.measure", json.dumps(order)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=True,
+        )
+    except subprocess.TimeoutExpired:
+        result.fail(f"no result within {TIMEOUT_S} s")
+        return
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.strip().splitlines()
+        result.fail(lines[-1] if lines else f"status {error.returncode}")
+        return
+    detail = json.loads(done.stdout.splitlines()[-1])
+    result.details.append(detail)
+    result.samples.append(case.unit.value(detail["value"], result.events))

@@ -1,0 +1,101 @@
+"""One of an event's several collectors, in a task of its own.
+
+Rules of residence: one run, from the task's first step to its last. A coroutine must not
+change tasks half-way (timeouts and task groups remember theirs), so each collector of an
+event but the last is driven here, and its result handed to whoever gathers them.
+"""
+import asyncio
+from collections.abc import Coroutine
+
+cimport cython
+
+from collectorqueue._native.clock cimport monotonic_ns
+from collectorqueue._native.driver cimport DONE, SUSPENDED, Driver
+from collectorqueue._native.plan cimport count_run
+from collectorqueue._native.results cimport Ok
+
+cdef object CancelledError = asyncio.CancelledError
+
+
+@cython.no_gc_clear
+cdef class Gatherer(Driver):
+    """Whoever waits for the results of several collectors: a consumer."""
+
+    cdef int collected(self, Py_ssize_t at, object answer, int verdict) except -1:
+        return 0
+
+
+@cython.final
+@cython.no_gc_clear
+cdef class Branch(Driver):
+    """One of an event's several collectors, in a task of its own."""
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self.turn(None)
+
+    def send(self, value):
+        return self.turn(None)
+
+    def throw(self, typ, val=None, tb=None):
+        return self.turn(val if isinstance(val, BaseException) else (
+            typ if isinstance(typ, BaseException) else typ()))
+
+    def close(self):
+        self.coroutine = None
+
+    @property
+    def cr_await(self):
+        """The handler's coroutine it is in, for debuggers."""
+        return self.coroutine
+
+    @property
+    def cr_frame(self):
+        """The handler's frame, for `task.print_stack()`."""
+        return getattr(self.coroutine, "cr_frame", None)
+
+    @property
+    def __name__(self):
+        return f"collector {self.step.key}" if self.step is not None else "collector"
+
+    @property
+    def __qualname__(self):
+        return f"collectorqueue.{self.__name__}"
+
+    cdef object turn(self, object thrown):
+        cdef int status = DONE
+        if self.begun:
+            status = self.resume(thrown)
+        else:
+            self.begun = True
+            if thrown is None:
+                status = self.begin(self.step, self.event)
+            else:
+                self.step.received += 1
+                self.step.running += 1
+                self.delivered = True
+                self.raised(thrown)
+        if status == SUSPENDED:
+            yielded, self.yielded = self.yielded, None
+            return yielded
+        count_run(self.step, type(self.answer) is Ok, monotonic_ns() - self.event.start_ns)
+        if self.gatherer.event is self.event:
+            self.gatherer.collected(self.at, self.answer, self.verdict)
+        if self.leaving:
+            raise CancelledError()
+        raise StopIteration
+
+    cdef int abort(self, str why) except -1:
+        self.abort_why = why
+        return self.cancel_task()
+
+    def is_over_or_detached(self):
+        return self.task is None or self.task.done() or self.step.detached
+
+
+Coroutine.register(Branch)

@@ -1,0 +1,49 @@
+"""A consumer: take -> route -> collect -> settle, as one compiled state machine."""
+from libc.stdint cimport int64_t
+
+from collectorqueue._native.branch cimport Gatherer
+from collectorqueue._native.event cimport CollectorEvent
+from collectorqueue._native.plan cimport Step
+
+cdef enum Stage:
+    FRESH           # not begun
+    IDLE            # waits for its bell
+    SLICED          # gave the turn up, comes back by itself
+    HELD            # lets the other collectors' tasks begin before its own (Python 3.11)
+    COLLECTING      # its handler runs or is suspended
+    JOINING         # its own handler is done, others of the event are not
+    ENDED
+
+cdef enum Progress:
+    FREE            # no event in hand
+    WAITING         # the event needs another turn
+
+
+cdef class Consumer(Gatherer):
+    cdef char stage
+    cdef object make_branch         # (branch, context): start a task for a collector
+    cdef CollectorEvent only        # a compensating consumer's one event
+    cdef list results               # of several collectors, None where still running
+    cdef list branches
+    cdef Py_ssize_t missing         # results
+    cdef bint gave_up               # one of several was GIVEN_UP
+    cdef int64_t now                # the clock, when it was last read
+    cdef readonly bint lost         # ended by somebody else's cancellation
+
+    cdef object turn(self, object thrown)
+    cdef object go_on(self, object thrown)
+    cdef object next_event(self)
+    cdef int start(self) except -1
+    cdef tuple ask_router(self)
+    cdef int start_several(self, tuple route) except -1
+    cdef int own_part_done(self) except -1
+    cdef int finish(self) except -1
+    cdef int settle_several(self) except -1
+    cdef int close_event(self) except -1
+    cdef int give_up_event(self) except -1
+    cdef object pause(self)
+    cdef object ring_later(self)
+    cdef object go_idle(self)
+    cdef object end(self)
+    cdef int expect_successor(self) except -1
+    cdef object leave(self, object thrown)

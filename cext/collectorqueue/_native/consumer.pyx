@@ -1,0 +1,429 @@
+"""A consumer: take -> route -> collect -> settle, as one compiled state machine.
+
+Rules of residence: the way of one event after the other. A consumer is a coroutine to its
+task, but not an `async def`: the task calls `turn`, which drives handlers until one really
+has to wait. It knows Steps, not policies; how many consumers there are is decided elsewhere.
+
+With several collectors the last is driven by the consumer itself and each other by a Branch
+in a task of its own, because a coroutine must not change tasks half-way.
+"""
+import asyncio
+import sys
+from collections.abc import Coroutine
+
+cimport cython
+from libc.stdint cimport int64_t
+
+from collectorqueue._native.branch cimport Branch, Gatherer
+from collectorqueue._native.clock cimport monotonic_ns
+from collectorqueue._native.context cimport RunContext, Scope, scoped_copy
+from collectorqueue._native.core cimport Core, describe_miss
+from collectorqueue._native.driver cimport GIVEN_UP, SUSPENDED
+from collectorqueue._native.event cimport (
+    ABORTED, FAILED, OK, QUEUED, UNROUTED, CollectorEvent,
+)
+from collectorqueue._native.plan cimport Step, count_run
+from collectorqueue._native.results cimport (
+    Error, Ok, ResultList, error_from, sealed_list,
+)
+
+from collectorqueue.errors import EventAborted, Unrouted
+
+cdef object CancelledError = asyncio.CancelledError
+cdef bint HAS_EAGER_TASKS = sys.version_info >= (3, 12)
+
+
+@cython.final
+@cython.no_gc_clear
+cdef class Consumer(Gatherer):
+    """One competing consumer. Made, started and replaced by the pool."""
+
+    def __cinit__(self, Core core, make_branch, CollectorEvent only=None):
+        self.core = core
+        self.make_branch = make_branch
+        self.only = only
+        self.stage = FRESH
+        core.seats[self] = None
+
+    # -- what its task calls ------------------------------------------------------
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self.turn(None)
+
+    def send(self, value):
+        return self.turn(None)
+
+    def throw(self, typ, val=None, tb=None):
+        return self.turn(val if isinstance(val, BaseException) else (
+            typ if isinstance(typ, BaseException) else typ()))
+
+    def close(self):
+        if self.stage != ENDED:
+            coroutine, self.coroutine = self.coroutine, None
+            self.stage = ENDED
+            self.core.seats.pop(self, None)
+            if coroutine is not None and hasattr(coroutine, "close"):
+                coroutine.close()
+
+    @property
+    def is_spent(self):
+        """It ended because its task may still be cancelled late."""
+        return self.spent and not self.retiring
+
+    @property
+    def only_event(self):
+        """The one event it is for, if it is not counted in the pool; else None."""
+        return self.only
+
+    @property
+    def cr_await(self):
+        """The handler's coroutine it is in, for debuggers."""
+        return self.coroutine
+
+    @property
+    def cr_frame(self):
+        """The handler's frame, for `task.print_stack()`."""
+        return getattr(self.coroutine, "cr_frame", None)
+
+    @property
+    def __name__(self):
+        return "consumer"
+
+    @property
+    def __qualname__(self):
+        return "collectorqueue.consumer"
+
+    # -- the machine --------------------------------------------------------------
+
+    cdef object turn(self, object thrown):
+        """Go on until there is something to wait for, and return that."""
+        self.core.turning += 1
+        try:
+            return self.go_on(thrown)
+        except (StopIteration, CancelledError):
+            raise
+        except BaseException as exc:
+            # A fault of ours. It may cost this consumer, never the event's waiters.
+            self.stage = ENDED
+            self.core.seats.pop(self, None)
+            if self.event is not None:
+                self.core.settle(self.event, FAILED, error_from(exc), monotonic_ns())
+                self.close_event()
+            self.expect_successor()
+            raise
+        finally:
+            self.core.turning -= 1
+
+    cdef object go_on(self, object thrown):
+        cdef Core core = self.core
+        if self.stage == COLLECTING:
+            if self.resume(thrown) == SUSPENDED or self.own_part_done() == WAITING:
+                return self.pause()
+        elif self.stage == JOINING:
+            self.bell = None
+            if thrown is not None and self.is_cancelled:
+                self.give_up_event()
+                return self.leave(thrown)
+            if self.missing:
+                return self.pause()
+            self.close_event()
+        elif self.stage == HELD:
+            self.stage = COLLECTING
+            if thrown is not None and self.is_cancelled:
+                self.give_up_event()
+                return self.leave(thrown)
+            if thrown is not None:
+                self.delivered = True
+                self.raised(thrown)
+            elif self.begin(self.step, self.event) == SUSPENDED:
+                return self.pause()
+            if self.own_part_done() == WAITING:
+                return self.pause()
+        else:
+            if self.stage == IDLE:
+                self.bell = None
+                if self.woken:
+                    self.woken = False
+                    core.coming -= 1
+                elif self in core.idle:
+                    core.idle.remove(self)
+            elif self.only is None:
+                core.coming -= 1
+            if thrown is not None:
+                return self.leave(thrown)
+            self.now = monotonic_ns()
+        return self.next_event()
+
+    cdef object next_event(self):
+        """Between two events: leave, wait, or take the next and collect it."""
+        cdef Core core = self.core
+        while True:
+            if self.leaving:
+                return self.leave(CancelledError())
+            if self.spent or self.retiring:
+                return self.end()
+            if self.only is not None:
+                if self.only.state != QUEUED:
+                    return self.end()
+                self.event = self.only
+                core.take_out(self.event, self.now)
+                core.lane.forget()
+            else:
+                if core.excess:
+                    core.excess -= 1
+                    self.retiring = True
+                    return self.end()
+                if core.in_slice and self.now >= core.slice_end and core.queued:
+                    self.stage = SLICED
+                    core.coming += 1
+                    return None
+                self.event = core.take(self.now)
+                if self.event is None:
+                    return self.go_idle()
+            if self.start() == WAITING:
+                return self.pause()
+            if not core.in_slice and core.queued:
+                core.begin_slice(self.now)
+
+    cdef int start(self) except -1:
+        """Route the event in hand and begin to collect it."""
+        cdef tuple route
+        cdef CollectorEvent event = self.event
+        self.stage = COLLECTING
+        if self.context is None:
+            self.context = RunContext(self.core.base_context)
+        if self.core.custom_select is None:
+            route = self.core.route(event.payload)
+        else:
+            route = self.ask_router()
+            if route is None:
+                return FREE
+        if len(route) == 1:
+            event.route = route
+            if self.begin(<Step>route[0], event) == SUSPENDED:
+                return WAITING
+            return self.own_part_done()
+        if not route:
+            self.now = monotonic_ns()
+            self.core.settle(event, UNROUTED, Error(Unrouted(describe_miss(event.payload))),
+                             self.now)
+            self.close_event()
+            return FREE
+        return self.start_several(route)
+
+    cdef tuple ask_router(self):
+        """The route a custom router selects; None: it failed, and so has the event."""
+        self.context.enter(self.event)
+        self.context.step_in()
+        try:
+            return self.core.custom_select(self.event.payload)
+        except BaseException as exc:
+            error = error_from(exc)
+        finally:
+            self.context.step_out()
+        self.now = monotonic_ns()
+        self.core.settle(self.event, FAILED, error, self.now)
+        self.close_event()
+        return None
+
+    cdef int start_several(self, tuple route) except -1:
+        """Begin all collectors, in order: each in a task of its own, the last in ours."""
+        cdef Branch branch
+        cdef Scope scope
+        cdef Py_ssize_t at
+        cdef Py_ssize_t last = len(route) - 1
+        cdef CollectorEvent event = self.event
+        self.missing = last + 1
+        self.results = [None] * (last + 1)
+        self.branches = []
+        self.gave_up = False
+        for at in range(last):
+            branch = Branch.__new__(Branch)
+            branch.gatherer = self
+            branch.core = self.core
+            branch.at = at
+            branch.step = <Step>route[at]
+            branch.event = event
+            self.branches.append(branch)
+            scope = Scope.__new__(Scope)
+            scope.event = event
+            base = self.core.base_context if event.context is None else event.context
+            self.make_branch(branch, scoped_copy(base, scope))
+        event.route = route
+        if not HAS_EAGER_TASKS:
+            self.step = <Step>route[last]
+            self.stage = HELD
+            return WAITING
+        if self.begin(<Step>route[last], event) == SUSPENDED:
+            return WAITING
+        return self.own_part_done()
+
+    cdef int own_part_done(self) except -1:
+        """What the consumer itself drove is over."""
+        self.stage = COLLECTING
+        self.now = monotonic_ns()
+        if self.results is None:
+            return self.finish()
+        count_run(self.step, type(self.answer) is Ok, self.now - self.event.start_ns)
+        self.collected(len(self.results) - 1, self.answer, self.verdict)
+        if self.leaving and self.missing:
+            self.give_up_event()
+            return FREE
+        if self.missing:
+            self.stage = JOINING
+            return WAITING
+        self.close_event()
+        return FREE
+
+    cdef int finish(self) except -1:
+        """The only collector is done, and so is the event."""
+        cdef CollectorEvent event = self.event
+        cdef bint good = type(self.answer) is Ok
+        cdef char outcome = OK if good else FAILED
+        if type(self.answer) is ResultList:
+            good = not self.answer.errors()
+            outcome = OK if good else FAILED
+            if not (<ResultList>self.answer).data:
+                outcome = UNROUTED
+        count_run(self.step, good, self.now - event.start_ns)
+        if self.verdict == GIVEN_UP:
+            outcome = ABORTED
+        self.core.settle(event, outcome, self.answer, self.now)
+        self.close_event()
+        return FREE
+
+    cdef int collected(self, Py_ssize_t at, object answer, int verdict) except -1:
+        """One of several collectors is done; the last of them settles the event."""
+        if self.results is None or self.results[at] is not None:
+            return 0    # the event was given up before
+        self.results[at] = answer
+        self.gave_up = self.gave_up or verdict == GIVEN_UP
+        self.missing -= 1
+        if self.missing == 0:
+            self.settle_several()
+            if self.bell is not None and not self.bell.done():
+                self.bell.set_result(None)
+        return 0
+
+    cdef int settle_several(self) except -1:
+        cdef char outcome = OK
+        cdef list results = []
+        for result in self.results:
+            if result is None:
+                result = Error(EventAborted(self.abort_why or "cancelled"))
+            if type(result) is not Ok:
+                outcome = FAILED
+            results.append(result)
+        if self.gave_up:
+            outcome = ABORTED
+        labels = tuple([(<Step>step).key for step in self.event.route])
+        self.core.settle(self.event, outcome, sealed_list(results, labels), monotonic_ns())
+        return 0
+
+    cdef int close_event(self) except -1:
+        """Nothing of the event is left in the consumer."""
+        if self.context is not None and self.context.scope is not None:
+            self.context.leave()
+        self.event = None
+        self.step = None
+        self.answer = None
+        self.yielded = None
+        if self.results is not None:
+            self.results = None
+            self.branches = None
+        self.now = max(self.now, self.core.counted_ns)
+        self.core.count_time(self.now)
+        self.core.busy -= 1
+        return 0
+
+    cdef int give_up_event(self) except -1:
+        """Its task must end: settle what there is, and cancel the other collectors."""
+        cdef list branches = self.branches
+        self.gave_up = True
+        self.settle_several()
+        self.close_event()
+        self.missing = 0
+        for branch in branches:
+            (<Branch>branch).abort("the task of its consumer was cancelled")
+        return 0
+
+    cdef int abort(self, str why) except -1:
+        """Cancel what runs of the event in hand; it ends ABORTED."""
+        cdef bint detached = True
+        self.abort_why = why
+        if self.results is None:
+            if self.step is not None and self.step.detached:
+                self.core.settle(self.event, ABORTED, Error(EventAborted(why)), monotonic_ns())
+            return self.cancel_task()
+        self.gave_up = True
+        for branch in self.branches:
+            detached = detached and (<Branch>branch).is_over_or_detached()
+            (<Branch>branch).abort(why)
+        if self.stage != JOINING:
+            detached = detached and self.step.detached
+            self.cancel_task()
+        if detached and self.event is not None:
+            self.settle_several()
+        return 0
+
+    # -- waiting ------------------------------------------------------------------
+
+    cdef object pause(self):
+        """Give the turn up for the event in hand; others may go on."""
+        cdef Core core = self.core
+        if core.queued and core.coming == 0:
+            core.call_for_help()
+        if self.stage == COLLECTING:
+            yielded, self.yielded = self.yielded, None
+            return yielded
+        if self.stage == HELD:
+            return None
+        return self.ring_later()
+
+    cdef object ring_later(self):
+        self.bell = self.core.create_future()
+        self.bell._asyncio_future_blocking = True
+        return self.bell
+
+    cdef object go_idle(self):
+        self.stage = IDLE
+        self.idle_since = self.now
+        self.core.idle.append(self)
+        return self.ring_later()
+
+    cdef object end(self):
+        """Leave in peace."""
+        cdef Core core = self.core
+        self.stage = ENDED
+        core.seats.pop(self, None)
+        if self.spent:
+            self.expect_successor()
+        if core.queued and core.coming == 0:
+            core.call_for_help()
+        raise StopIteration
+
+    cdef int expect_successor(self) except -1:
+        """The pool will put another consumer in this one's place, a turn later."""
+        if self.only is None and not self.retiring:
+            self.core.coming += 1
+        return 0
+
+    cdef object leave(self, object thrown):
+        """End as cancelled, and keep the cancellation."""
+        cdef Core core = self.core
+        self.stage = ENDED
+        self.lost = True
+        core.seats.pop(self, None)
+        self.expect_successor()
+        if core.queued and core.coming == 0:
+            core.call_for_help()
+        raise thrown
+
+
+Coroutine.register(Consumer)

@@ -1,0 +1,639 @@
+"""What the publishers and consumers of one queue share: places, counts, who waits.
+
+Rules of residence: bookkeeping in one step, so that the ledger closes at every instant.
+No user code runs from here, except a custom router's `select`; how many consumers there
+should be, what is logged and what is drained when, is decided by the callables handed in.
+"""
+import collections
+import enum
+from asyncio import get_running_loop
+from contextvars import copy_context
+
+cimport cython
+from libc.stdint cimport int64_t
+
+from collectorqueue._native.clock cimport monotonic_ns
+from collectorqueue._native.barrier cimport Barriers
+from collectorqueue._native.context cimport Scope, current_scope
+from collectorqueue._native.event cimport (
+    ABORTED, BY_KEY, BY_TOPIC, DROPPED, FAILED, OK, QUEUED, RUNNING, UNROUTED,
+    CollectorEvent, EventWait, Hub, Payload,
+)
+from collectorqueue._native.lanes cimport Lane, make_lane
+from collectorqueue._native.plan cimport Step
+from collectorqueue._native.results cimport Error
+from collectorqueue._native.router cimport Index
+from collectorqueue._native.timers cimport Timers
+from collectorqueue._native.waits cimport Waits
+from collectorqueue._native.untracked cimport is_atomic, is_tracked, track
+
+from collectorqueue.errors import (
+    EventAborted, EventDropped, QueueClosed, QueueFailed, QueueFull, QueueNotStarted,
+    Unrouted, WrongLoop, WrongThread,
+)
+
+cdef extern from "pythread.h":
+    unsigned long PyThread_get_thread_ident() noexcept
+
+cdef enum:
+    SLICE_NS = 1_000_000    # of one loop turn, for the whole pool: the loop stays free
+
+
+class Overflow(enum.StrEnum):
+    """What happens to a send when the queue is full."""
+
+    WAIT = "wait"
+    REJECT = "reject"
+
+
+cdef class Seat:
+    """What the core knows of a consumer."""
+
+    cdef int abort(self, str why) except -1:
+        return 0
+
+
+@cython.final
+@cython.no_gc_clear
+cdef class Core(Hub):
+    """The state of one queue. Belongs to one loop and its thread."""
+
+    def __cinit__(self, *, queue_type, Py_ssize_t capacity, int64_t default_priority,
+                  int64_t ageing, bint waits_when_full, bint strict_routes,
+                  bint propagate, Py_ssize_t max_consumers):
+        self.index = Index()
+        self.lane = make_lane(queue_type, default_priority, ageing)
+        self.capacity = capacity
+        self.waits_when_full = waits_when_full
+        self.strict_routes = strict_routes
+        self.propagate = propagate
+        self.max_consumers = max_consumers
+        self.phase = NEW
+        self.clear()
+
+    def clear(self):
+        """Back to an empty ledger."""
+        self.accepted = self.ok = self.failed = self.unrouted = 0
+        self.dropped = self.aborted = self.queued = self.in_flight = 0
+        self.overflow_sends = 0
+        self.seats = {}
+        self.idle = []
+        self.consumers = self.peak_consumers = self.busy = self.blocked = 0
+        self.excess = self.coming = self.turning = 0
+        self.in_slice = False
+        self.senders = collections.OrderedDict()
+        self.parked = self.reserved = 0
+        self.barriers = Barriers()
+        self.waits = Waits()
+        self.when_empty = None
+        self.started = 0
+        self.queued_ns = self.busy_ns = self.consumer_ns = 0
+        self.wait_ns = self.service_ns = 0
+
+    # -- life ---------------------------------------------------------------------
+
+    def open(self, loop, context, *, on_short, on_compensate, on_bad_outcome):
+        """Accept events from now on, in this thread, for this loop."""
+        self.clear()
+        self.loop = loop
+        self.create_future = loop.create_future
+        self.call_soon = loop.call_soon
+        self.end_slice_callback = self.end_slice
+        self.thread = PyThread_get_thread_ident()
+        self.base_context = context
+        self.timers = Timers(loop, self.expire)
+        self.on_short = on_short
+        self.on_compensate = on_compensate
+        self.on_bad_outcome = on_bad_outcome
+        self.counted_ns = monotonic_ns()
+        self.failure = None
+        self.phase = OPEN
+
+    def begin_drain(self):
+        """Refuse sends from outside of handlers; blocked senders get QueueClosed."""
+        self.phase = DRAINING
+        self.refuse_senders(QueueClosed("the queue was closed while a send waited for room"))
+
+    def shut(self):
+        """Refuse all sends."""
+        if self.phase != BROKEN:
+            self.phase = CLOSED
+        self.refuse_senders(QueueClosed("the queue was closed while a send waited for room"))
+        if self.timers is not None:
+            self.timers.stop()
+
+    def break_down(self, why):
+        """All consumers were lost: nothing can run. Everything queued is ABORTED."""
+        self.failure = QueueFailed(why)
+        self.phase = BROKEN
+        self.refuse_senders(self.failure)
+        self.abort_queued(self.failure)
+
+    def refuse_senders(self, error):
+        senders = self.senders
+        self.senders = collections.OrderedDict()
+        self.parked = 0
+        for place in senders:
+            if not place.done():
+                place.set_exception(error)
+                place.exception()   # whoever waits still gets it; nobody is warned twice
+
+    def abort_queued(self, error):
+        """End everything that waits, in order; returns the payloads."""
+        events = self.lane.events()
+        for event in events:
+            self.withdraw(event, ABORTED, error)
+        return [(<CollectorEvent>event).payload for event in events]
+
+    def abort_running(self, str why):
+        """Cancel everything that runs."""
+        for seat in list(self.seats):
+            if (<Seat>seat).event is not None:
+                (<Seat>seat).abort(why)
+
+    def abandon_running(self, error):
+        """Settle everything that still runs as ABORTED; returns events and their seats."""
+        cdef int64_t now = monotonic_ns()
+        cdef CollectorEvent event
+        found = []
+        for seat in list(self.seats):
+            event = (<Seat>seat).event
+            if event is not None and event.state == RUNNING:
+                found.append((event, seat))
+                self.settle(event, ABORTED, Error(error), now)
+        return found
+
+    def running(self):
+        """The events that run now."""
+        return [(<Seat>seat).event for seat in self.seats
+                if (<Seat>seat).event is not None]
+
+    def queued_payloads(self):
+        """The payloads that wait, next one first."""
+        return [(<CollectorEvent>event).payload for event in self.lane.events()]
+
+    def emptied(self):
+        """A future for the moment when nothing is queued and nothing runs."""
+        future = self.loop.create_future()
+        if self.queued == 0 and self.in_flight == 0:
+            future.set_result(None)
+        else:
+            self.when_empty = future
+        return future
+
+    def use_router(self, select, whole_step):
+        """Route by `select(payload) -> tuple of steps`, or hand all to `whole_step`."""
+        self.custom_select = select
+        self.custom_route = None if whole_step is None else (whole_step,)
+
+    @property
+    def is_open(self):
+        return self.phase == OPEN
+
+    @property
+    def is_live(self):
+        return self.phase == OPEN or self.phase == DRAINING
+
+    # -- put ----------------------------------------------------------------------
+
+    cdef CollectorEvent offer(self, Payload payload, bint may_wait):
+        """Accept a payload now; None: the caller has to wait for a place."""
+        if (self.phase != OPEN or self.queued >= self.capacity or self.reserved
+                or PyThread_get_thread_ident() != self.thread):
+            if not self.has_room(may_wait):
+                return None
+        return self.accept(payload)
+
+    cdef bint has_room(self, bint may_wait) except -1:
+        """The cases that are not plain: True to accept, False to wait, or an error."""
+        cdef Scope scope
+        if self.phase == NEW:
+            raise QueueNotStarted(
+                "the queue is not started: use `async with queue` or `await queue.start()`")
+        if self.phase == BROKEN:
+            raise self.failure
+        if self.phase == CLOSED:
+            raise QueueClosed("the queue is closed")
+        if PyThread_get_thread_ident() != self.thread:
+            raise WrongThread(
+                f"a queue is used from the thread it was started in, {self.thread}, "
+                f"got a send from {PyThread_get_thread_ident()}"
+            )
+        scope = self.inside()
+        if self.phase == DRAINING and scope is None:
+            raise QueueClosed("the queue is draining: only its handlers may still send")
+        # A place that came free belongs to those who wait for one, in order.
+        if (self.queued + self.reserved < self.capacity
+                and (scope is not None or not (self.reserved or self.parked))):
+            return True
+        if self.waits_when_full and scope is not None:
+            # To wait in a handler for its own queue would be a deadlock.
+            if self.queued + self.reserved < 2 * self.capacity:
+                self.overflow_sends += 1
+                return True
+            raise QueueFull(
+                f"the queue holds twice its capacity of {self.capacity} events, and a "
+                "handler that waited for room would wait for itself", self.capacity)
+        if self.waits_when_full and may_wait:
+            return False
+        raise QueueFull(f"the queue is full: its capacity is {self.capacity} events",
+                        self.capacity)
+
+    cdef CollectorEvent accept(self, Payload payload):
+        cdef CollectorEvent event
+        cdef int64_t now
+        if self.strict_routes and self.matches_nothing(payload):
+            raise Unrouted(describe_miss(payload))
+        event = CollectorEvent.__new__(CollectorEvent)
+        now = monotonic_ns()
+        event.payload = payload
+        event.home = self.home
+        event.sent_ns = now
+        payload.sealed = True
+        if self.propagate:
+            event.context = copy_context()
+            track(event)
+        elif is_tracked(payload):
+            track(event)
+        self.lane.push(event_numbered(self, event))
+        self.count_time(now)
+        self.queued += 1
+        self.accepted += 1
+        if payload.rare is not None:
+            event.expires = True
+            self.timers.add(now + ttl_ns(payload), event)
+        if self.coming == 0 and self.turning == 0:
+            # A consumer that is at work takes it next, or calls for help if it must wait.
+            self.call_for_help()
+        return event
+
+    def check_loop(self):
+        """Raise WrongLoop unless the queue's own loop is running this."""
+        loop = get_running_loop()
+        if loop is not self.loop:
+            raise WrongLoop(f"a queue is used on its own loop, {self.loop!r}, got {loop!r}")
+
+    def park(self):
+        """A future for a place, behind all other blocked senders."""
+        self.check_loop()
+        place = self.loop.create_future()
+        self.senders[place] = None
+        self.parked += 1
+        if self.reserved == 0:
+            self.admit()
+        return place
+
+    def unpark(self, place):
+        """A blocked sender has gone; a place that was his passes to the next."""
+        if place in self.senders:
+            del self.senders[place]
+            self.parked -= 1
+        elif place.done() and not place.cancelled() and place.exception() is None:
+            self.reserved -= 1
+            self.admit()
+
+    def fill_place(self, Payload payload not None):
+        """Accept a payload in the place that its sender waited for."""
+        self.reserved -= 1
+        if self.phase != OPEN:
+            raise QueueClosed("the queue was closed while a send waited for room")
+        try:
+            return self.accept(payload)
+        finally:
+            if self.parked:
+                self.admit()
+
+    cdef int admit(self) except -1:
+        while self.parked and self.queued + self.reserved < self.capacity:
+            place, _ = self.senders.popitem(False)
+            self.parked -= 1
+            if not place.done():
+                self.reserved += 1
+                place.set_result(None)
+        return 0
+
+    # -- take ---------------------------------------------------------------------
+
+    cdef CollectorEvent take(self, int64_t now):
+        """The next event, now running; None when nothing waits."""
+        cdef CollectorEvent event
+        while True:
+            event = self.lane.pop()
+            if event is None:
+                return None
+            if event.expires and now - event.sent_ns >= ttl_ns(event.payload):
+                self.drop_expired(event)    # the loop was held up, no timer could ring
+                continue
+            self.take_out(event, now)
+            return event
+
+    cdef int take_out(self, CollectorEvent event, int64_t now) except -1:
+        """From queued to in flight."""
+        event.state = RUNNING
+        event.start_ns = now
+        self.count_time(now)
+        self.queued -= 1
+        self.in_flight += 1
+        self.busy += 1
+        self.started += 1
+        self.wait_ns += now - event.sent_ns
+        if event.expires and len(self.timers) > 64 and len(self.timers) > 2 * self.queued:
+            # Most deadlines are of events that have started: do not keep those alive.
+            self.timers.keep(is_queued)
+        if self.parked:
+            self.admit()
+        return 0
+
+    cdef tuple route(self, Payload payload):
+        if self.custom_select is not None:
+            return self.custom_select(payload)
+        if self.custom_route is not None:
+            return self.custom_route
+        return self.index.route(payload)
+
+    cdef bint matches_nothing(self, Payload payload) except -1:
+        try:
+            return not self.route(payload)
+        except BaseException:
+            return False    # a router that fails costs its event: once it runs
+
+    # -- settle -------------------------------------------------------------------
+
+    cdef int settle(self, CollectorEvent event, char outcome, object result,
+                    int64_t now) except -1:
+        """Give an event its one outcome, count it, wake who waits."""
+        if event.state >= OK:
+            return 0
+        if event.state == QUEUED:
+            self.count_time(now)
+            self.queued -= 1
+        else:
+            self.in_flight -= 1
+            self.service_ns += now - event.start_ns
+        event.state = outcome
+        event.end_ns = now
+        event.context = None
+        if not is_atomic(result) and is_tracked(result):
+            track(event)
+        event.result = result
+        if outcome == OK:
+            self.ok += 1
+        elif outcome == FAILED:
+            self.failed += 1
+        elif outcome == ABORTED:
+            self.aborted += 1
+        elif outcome == UNROUTED:
+            self.unrouted += 1
+        else:
+            self.dropped += 1
+        if event.waiters is not None:
+            event.wake_waiters()
+        if self.barriers.standing:
+            self.barriers.settled(event.id)
+        if self.when_empty is not None and self.queued == 0 and self.in_flight == 0:
+            empty, self.when_empty = self.when_empty, None
+            if not empty.done():
+                empty.set_result(None)
+        if outcome != OK:
+            self.on_bad_outcome(event)
+        return 0
+
+    cdef int withdraw(self, CollectorEvent event, char outcome, object error) except -1:
+        """End an event where it waits, and free its place."""
+        if event.state != QUEUED:
+            return 0
+        self.settle(event, outcome, Error(error), monotonic_ns())
+        self.lane.forget()
+        if self.parked:
+            self.admit()
+        return 0
+
+    def expire(self, CollectorEvent event not None):
+        """A ttl is over."""
+        if event.state == QUEUED:
+            self.drop_expired(event)
+            self.lane.forget()
+
+    cdef int drop_expired(self, CollectorEvent event) except -1:
+        error = EventDropped(
+            f"the event did not start within its ttl of {event.payload.rare} s")
+        self.settle(event, DROPPED, Error(error), monotonic_ns())
+        if self.parked:
+            self.admit()
+        return 0
+
+    cdef bint cancel_event(self, CollectorEvent event) except -1:
+        if PyThread_get_thread_ident() != self.thread:
+            raise WrongThread(
+                f"an event is cancelled in the thread of its queue, {self.thread}, "
+                f"got a cancel from {PyThread_get_thread_ident()}")
+        if event.state == QUEUED:
+            self.withdraw(event, ABORTED, EventAborted("cancelled before it started"))
+            return True
+        for seat in self.seats:
+            if (<Seat>seat).event is event:
+                (<Seat>seat).abort("cancelled while it ran")
+                return True
+        return False
+
+    # -- consumers ----------------------------------------------------------------
+
+    def add_seats(self, Py_ssize_t count):
+        """That many consumers are being started."""
+        self.count_time(monotonic_ns())
+        self.consumers += count
+        self.coming += count
+        self.peak_consumers = max(self.peak_consumers, self.consumers)
+
+    def lose_seats(self, Py_ssize_t count):
+        """Consumers that have gone get no successors."""
+        self.count_time(monotonic_ns())
+        self.consumers -= count
+        self.coming -= count
+
+    def reclaim(self, Py_ssize_t count):
+        """Keep consumers that were told to leave; returns how many of `count` were."""
+        cdef Py_ssize_t kept = min(count, self.excess)
+        self.count_time(monotonic_ns())
+        self.excess -= kept
+        self.consumers += kept
+        return kept
+
+    def retire(self, Py_ssize_t count):
+        """Let consumers go: idle ones now, the longest idle first, busy ones after their event."""
+        cdef Seat seat
+        cdef Py_ssize_t idle = min(count, len(self.idle))
+        self.count_time(monotonic_ns())
+        for seat in self.idle[:idle]:
+            seat.retiring = True
+            if not seat.bell.done():
+                seat.bell.set_result(None)
+        del self.idle[:idle]
+        self.excess += count - idle
+        self.consumers -= count
+
+    def idle_longer_than(self, int64_t ns):
+        """How many consumers have had nothing to do for that long."""
+        cdef int64_t now = monotonic_ns()
+        return sum(1 for seat in self.idle if now - (<Seat>seat).idle_since >= ns)
+
+    @property
+    def idle_consumers(self):
+        return len(self.idle)
+
+    @property
+    def starting(self):
+        return self.coming
+
+    def set_max_consumers(self, Py_ssize_t maximum):
+        self.max_consumers = maximum
+
+    cdef int wake_one(self) except -1:
+        """Wake the consumer that went idle last; it will wake the next if it must wait."""
+        cdef Seat seat
+        while self.idle:
+            seat = self.idle.pop()
+            if not seat.bell.done():
+                self.coming += 1
+                seat.woken = True
+                seat.bell.set_result(None)
+                return 0
+        return 0
+
+    cdef int call_for_help(self) except -1:
+        """A consumer must wait inside a handler while events are queued."""
+        if self.idle:
+            self.wake_one()
+        elif self.consumers < self.max_consumers:
+            self.on_short()
+        elif self.waits.uncovered:
+            self.cover()
+        return 0
+
+    cdef int begin_slice(self, int64_t now) except -1:
+        self.in_slice = True
+        self.slice_end = now + SLICE_NS
+        self.call_soon(self.end_slice_callback)
+        return 0
+
+    def end_slice(self):
+        self.in_slice = False
+
+    # -- waiting ------------------------------------------------------------------
+
+    cdef Scope inside(self):
+        """The scope of the handler of this queue that is calling; None from outside."""
+        cdef Scope scope = current_scope()
+        while scope is not None:
+            if (scope.event is not None and scope.event.home is self.home
+                    and scope.event.state < OK):
+                return scope
+            scope = scope.parent
+        return None
+
+    def is_inside(self):
+        """Whether a handler of this queue is calling."""
+        return self.inside() is not None
+
+    cdef int begin_wait(self, EventWait wait) except -1:
+        cdef Scope scope = self.inside()
+        if scope is None:
+            return 0
+        if wait.event.home is self.home:
+            self.waits.refuse_circle(scope.event, wait.event)
+        self.waits.begin(wait, scope.event)
+        self.blocked += 1
+        self.cover()
+        return 0
+
+    cdef int end_wait(self, EventWait wait) except -1:
+        self.blocked -= 1
+        self.waits.end(wait)
+        return 0
+
+    cdef int cover(self) except -1:
+        """Give a consumer to what handlers wait for, where none may come free."""
+        cdef EventWait wait
+        for wait in list(self.waits.uncovered):
+            if wait.event.state != QUEUED:
+                del self.waits.uncovered[wait]
+                continue
+            if (self.queued > len(self.idle) + self.coming
+                    and self.consumers < self.max_consumers):
+                self.on_short()
+            if self.queued > len(self.idle) + self.coming:
+                del self.waits.uncovered[wait]
+                self.on_compensate(wait.event)
+        return 0
+
+    def wait_for_all(self):
+        """A future for the moment when all that was accepted so far has ended."""
+        self.check_loop()
+        return self.barriers.add(self.sequence, self.queued + self.in_flight, self.loop)
+
+    def wait_inside(self):
+        """The same for a handler: it leaves out the events of all who wait like this, or
+        for the handler itself.
+
+        Returns the future and the key to give to `stop_wait_inside`; None from outside.
+        """
+        cdef Scope scope = self.inside()
+        if scope is None:
+            return None
+        events = self.lane.events() + self.running()
+        return self.waits.begin_for_all(scope.event, events, self.loop)
+
+    def stop_wait_inside(self, members):
+        """The wait is over, or was given up."""
+        self.waits.end_for_all(members)
+
+    # -- counting -----------------------------------------------------------------
+
+    cdef int count_time(self, int64_t now) except -1:
+        cdef int64_t passed = now - self.counted_ns
+        self.counted_ns = now
+        self.queued_ns += <double>passed * <double>self.queued
+        self.busy_ns += <double>passed * <double>self.busy
+        self.consumer_ns += <double>passed * <double>self.consumers
+        return 0
+
+    def totals(self):
+        """Sums since the start: (now, queued, busy, consumers) in ns of the clock and of
+        event- and consumer-nanoseconds; started, ended, wait and service in ns."""
+        self.count_time(monotonic_ns())
+        ended = self.ok + self.failed + self.unrouted + self.dropped + self.aborted
+        return (self.counted_ns, self.queued_ns, self.busy_ns, self.consumer_ns,
+                self.accepted, self.started, ended, self.wait_ns, self.service_ns)
+
+
+cdef inline CollectorEvent event_numbered(Core core, CollectorEvent event):
+    core.sequence += 1
+    event.id = core.sequence
+    return event
+
+
+cdef inline int64_t ttl_ns(Payload payload) except -1:
+    return <int64_t>(<double>payload.rare * 1e9)
+
+
+def step_of(collector):
+    """The step of a collector in the queue whose handler or router is calling, or None."""
+    cdef Scope scope = current_scope()
+    if scope is None or scope.event is None or scope.event.home.hub is NULL:
+        return None
+    step = (<Core>scope.event.home.hub).index.steps.get(collector.key)
+    return step if step is not None and step.collector is collector else None
+
+
+def is_queued(CollectorEvent event):
+    return event.state == QUEUED
+
+
+cdef str describe_miss(Payload payload):
+    """Which address found no collector."""
+    if payload.mode == BY_KEY:
+        return f"no collector has the key {payload.address!r}"
+    if payload.mode == BY_TOPIC:
+        return f"no collector listens to the topic {payload.address!r}"
+    return "there is no collector"
+

@@ -1,0 +1,40 @@
+"""Driving one collector for one event, and telling whose a cancellation is."""
+from collectorqueue._native.context cimport RunContext
+from collectorqueue._native.core cimport Core, Seat
+from collectorqueue._native.event cimport CollectorEvent
+from collectorqueue._native.plan cimport Step
+
+cdef enum Status:
+    DONE, SUSPENDED
+
+cdef enum Verdict:
+    PLAIN           # `answer` is what the collector answered
+    GIVEN_UP        # cancelled, not by the handler itself: the event is ABORTED
+
+cdef class Driver(Seat):
+    cdef Core core
+    cdef object task
+    cdef Step step
+    cdef object coroutine           # what is driven now
+    cdef RunContext context         # None: the task's own context serves
+    cdef bint delivered             # its task has thrown a cancellation into this run
+    cdef bint in_step               # the handler's own frames are running
+    cdef object yielded             # what it waits on, once SUSPENDED
+    cdef object answer              # its Ok, Error or ResultList, once DONE
+    cdef char verdict
+    cdef bint leaving               # somebody else wants the task to end: it must
+    cdef bint spent                 # the task may still be cancelled late: do not reuse it
+    cdef str abort_why
+
+    cdef int cancels                # the task's cancelling()
+    cdef int own_cancels            # made by the handler's own step
+    cdef int our_cancels            # made by us
+    cdef bint cancelling_now        # we are at it
+
+    cdef int begin(self, Step step, CollectorEvent event) except -1
+    cdef int resume(self, object thrown) except -1
+    cdef int returned(self, object value) except -1
+    cdef int raised(self, object exc) except -1
+    cdef int weigh_cancels(self, object exc) except -1
+    cdef int take_back_cancels(self) except -1
+    cdef int cancel_task(self) except -1

@@ -1,0 +1,275 @@
+"""Driving one collector for one event, and telling whose a cancellation is.
+
+Rules of residence: one call of one processor, from its first step to its result. A
+coroutine is advanced with PyIter_Send inside its run's context; only a real suspension is
+passed up to the task. This is one of the two borders where anything raised is caught.
+
+Cancellation. The task reports each `cancel()` and `uncancel()` (see `note_cancel`). One
+that happens while the handler's own frames run is its own; one that we make is ours; the
+rest is somebody else's. `asyncio.timeout` and task groups take theirs back before they
+leave the handler, so what counts is what is left when the handler has ended.
+"""
+import asyncio
+
+cimport cython
+from cpython.ref cimport Py_DECREF, PyObject
+
+from collectorqueue._native.context cimport RunContext
+from collectorqueue._native.core cimport Core, Seat
+from collectorqueue._native.event cimport CollectorEvent
+from collectorqueue._native.plan cimport MISSING, ROUTER, Step
+from collectorqueue._native.results cimport (
+    Error, ResultList, as_result, error_from, sealed_list,
+)
+
+from collectorqueue.errors import EventAborted
+
+cdef extern from *:
+    """
+    /* The exception that is set, as one object with its traceback; clears it. */
+    static PyObject *cq_take_exception(void) {
+    #if PY_VERSION_HEX >= 0x030C0000
+        return PyErr_GetRaisedException();
+    #else
+        PyObject *type, *value, *tb;
+        PyErr_Fetch(&type, &value, &tb);
+        PyErr_NormalizeException(&type, &value, &tb);
+        if (tb != NULL) PyException_SetTraceback(value, tb);
+        Py_XDECREF(type);
+        Py_XDECREF(tb);
+        return value;
+    #endif
+    }
+    typedef enum { CQ_RAISED = -1, CQ_RETURNED = 0, CQ_SUSPENDED = 1 } cq_outcome;
+
+    /* Advance a coroutine or awaitable; *out is what it raised, returned or waits on. */
+    static cq_outcome cq_advance(PyObject *coroutine, PyObject *thrown, PyObject **out) {
+        if (thrown == NULL) {
+            PySendResult sent = PyIter_Send(coroutine, Py_None, out);
+            if (sent == PYGEN_NEXT) return CQ_SUSPENDED;
+            if (sent == PYGEN_RETURN) return CQ_RETURNED;
+        } else {
+            *out = PyObject_CallMethod(coroutine, "throw", "O", thrown);
+            if (*out != NULL) return CQ_SUSPENDED;
+            if (PyErr_ExceptionMatches(PyExc_StopIteration)) {
+                PyObject *stop = cq_take_exception();
+                *out = PyObject_GetAttrString(stop, "value");
+                Py_DECREF(stop);
+                if (*out != NULL) return CQ_RETURNED;
+            }
+        }
+        *out = cq_take_exception();
+        return CQ_RAISED;
+    }
+
+    /* A generator that `types.coroutine` made is its own iterator. */
+    static int cq_is_generator_coroutine(PyObject *value) {
+        if (!PyGen_CheckExact(value)) return 0;
+        PyObject *code = PyObject_GetAttrString(value, "gi_code");
+        if (code == NULL) { PyErr_Clear(); return 0; }
+        int flags = ((PyCodeObject *)code)->co_flags;
+        Py_DECREF(code);
+        return (flags & CO_ITERABLE_COROUTINE) != 0;
+    }
+
+    /* Call a processor and advance what it returns, if that can be awaited. */
+    static cq_outcome cq_begin(PyObject *processor, PyObject *payload, PyObject *ctx,
+                               PyObject **coroutine, PyObject **out) {
+        PyObject *value;
+        if (ctx == NULL) {
+            value = PyObject_CallOneArg(processor, payload);
+        } else {
+            PyObject *args[3] = {NULL, payload, ctx};
+            value = PyObject_Vectorcall(
+                processor, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+        }
+        if (value != NULL && !PyCoro_CheckExact(value)
+                && !cq_is_generator_coroutine(value)) {
+            PyAsyncMethods *methods = Py_TYPE(value)->tp_as_async;
+            if (methods == NULL || methods->am_await == NULL) {
+                *out = value;
+                return CQ_RETURNED;
+            }
+            PyObject *iterator = methods->am_await(value);
+            Py_DECREF(value);
+            value = iterator;
+        }
+        if (value == NULL) {
+            *out = cq_take_exception();
+            return CQ_RAISED;
+        }
+        cq_outcome outcome = cq_advance(value, NULL, out);
+        if (outcome == CQ_SUSPENDED) *coroutine = value;
+        else Py_DECREF(value);
+        return outcome;
+    }
+    """
+    ctypedef enum cq_outcome:
+        CQ_RAISED, CQ_RETURNED, CQ_SUSPENDED
+    # Both hand over new references, and leave no exception set.
+    cq_outcome advance "cq_advance"(PyObject *coroutine, PyObject *thrown,
+                                    PyObject **out) noexcept
+    cq_outcome begin_call "cq_begin"(PyObject *processor, PyObject *payload, PyObject *ctx,
+                                     PyObject **coroutine, PyObject **out) noexcept
+
+cdef object CancelledError = asyncio.CancelledError
+
+
+cdef inline object owned(PyObject *o):
+    """Take over a new reference."""
+    made = <object>o
+    Py_DECREF(made)
+    return made
+
+
+@cython.no_gc_clear
+cdef class Driver(Seat):
+    """Runs processors one after the other (a consumer), or one (a branch)."""
+
+    def note_cancel(self, int cancelling):
+        """The task was asked to cancel, and now counts `cancelling` such requests."""
+        if cancelling > self.cancels:
+            if self.cancelling_now:
+                self.our_cancels += 1
+            elif self.in_step:
+                self.own_cancels += 1
+        elif cancelling < self.cancels and self.in_step and self.own_cancels:
+            self.own_cancels -= 1
+        self.cancels = cancelling
+
+    def attach(self, task):
+        """The task that drives this."""
+        self.task = task
+
+    @property
+    def is_cancelled(self):
+        """Somebody else wants its task to end."""
+        return self.cancels > self.own_cancels + self.our_cancels
+
+    @property
+    def current_event(self):
+        return self.event
+
+    @property
+    def current_task(self):
+        return self.task
+
+    cdef int begin(self, Step step, CollectorEvent event) except -1:
+        """Call the collector; DONE or SUSPENDED."""
+        cdef PyObject *coroutine = NULL
+        cdef PyObject *out = NULL
+        cdef cq_outcome outcome
+        self.step = step
+        self.verdict = PLAIN
+        self.delivered = False
+        step.received += 1
+        if step.kind == MISSING:
+            self.answer = Error.__new__(Error, step.collector)
+            return DONE
+        step.wait.add(event.start_ns - event.sent_ns)
+        step.running += 1
+        if step.running > step.peak_running:
+            step.peak_running = step.running
+        if self.context is not None:
+            self.context.enter(event)
+            self.context.step_in()
+        self.in_step = True
+        outcome = begin_call(
+            <PyObject *>step.call, <PyObject *>event.payload,
+            <PyObject *>step.ctx if step.with_ctx else NULL, &coroutine, &out)
+        self.in_step = False
+        if self.context is not None:
+            self.context.step_out()
+        if outcome == CQ_SUSPENDED:
+            self.coroutine = owned(coroutine)
+            self.yielded = owned(out)
+            return SUSPENDED
+        if outcome == CQ_RETURNED:
+            return self.returned(owned(out))
+        return self.raised(owned(out))
+
+    cdef int resume(self, object thrown) except -1:
+        """Go on after a suspension, with an exception or without; DONE or SUSPENDED."""
+        cdef PyObject *out = NULL
+        cdef cq_outcome outcome
+        self.yielded = None
+        if thrown is not None:
+            self.delivered = True
+        if self.context is not None:
+            self.context.step_in()
+        self.in_step = True
+        outcome = advance(<PyObject *>self.coroutine,
+                          NULL if thrown is None else <PyObject *>thrown, &out)
+        self.in_step = False
+        if self.context is not None:
+            self.context.step_out()
+        if outcome == CQ_SUSPENDED:
+            self.yielded = owned(out)
+            return SUSPENDED
+        self.coroutine = None
+        if outcome == CQ_RETURNED:
+            return self.returned(owned(out))
+        return self.raised(owned(out))
+
+    cdef int returned(self, object value) except -1:
+        if self.step.kind == ROUTER:
+            self.answer = whole_answer(value)
+        else:
+            self.answer = as_result(value)
+        if self.cancels:
+            self.weigh_cancels(None)
+        return DONE
+
+    cdef int raised(self, object exc) except -1:
+        self.answer = error_from(exc)
+        if self.cancels:
+            self.weigh_cancels(exc)
+        return DONE
+
+    cdef int weigh_cancels(self, object exc) except -1:
+        """The run is over and its task was asked to cancel: by whom, and was it heard?"""
+        # Raised by itself, it is not the one that the task still has to deliver.
+        heard = self.delivered and isinstance(exc, CancelledError)
+        if self.cancels > self.own_cancels + self.our_cancels:
+            self.leaving = True
+            if heard:
+                self.verdict = GIVEN_UP
+                self.answer = Error(EventAborted("the task of its consumer was cancelled"))
+            return 0
+        if self.our_cancels:
+            self.verdict = GIVEN_UP
+            self.answer = Error(EventAborted(self.abort_why))
+        self.spent = self.spent or not heard
+        self.take_back_cancels()
+        return 0
+
+    cdef int take_back_cancels(self) except -1:
+        """Leave the task as uncancelled as it was."""
+        while self.cancels:
+            before = self.cancels
+            self.task.uncancel()
+            if self.cancels == before:
+                break
+        self.own_cancels = 0
+        self.our_cancels = 0
+        return 0
+
+    cdef int cancel_task(self) except -1:
+        if self.task is None or self.task.done():
+            return 0
+        self.cancelling_now = True
+        try:
+            self.task.cancel()
+        finally:
+            self.cancelling_now = False
+        return 0
+
+
+cdef object whole_answer(object value):
+    """What a custom router's `handle_event` returned, as a ResultList; or an Error."""
+    if type(value) is ResultList:
+        return sealed_list(value.results, value.keys())
+    if isinstance(value, (list, tuple)):
+        return sealed_list([as_result(one) for one in value], (None,) * len(value))
+    return error_from(TypeError(
+        f"a router's handle_event returns a ResultList, got {value!r}"))

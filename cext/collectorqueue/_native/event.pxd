@@ -1,0 +1,78 @@
+"""What travels: the payload a publisher made, and the event the queue made of it."""
+from libc.stdint cimport int32_t, int64_t
+
+from collectorqueue._native.results cimport ResultList
+
+# States of an event; from OK on they are outcomes.
+cdef enum State:
+    QUEUED, RUNNING, OK, FAILED, UNROUTED, DROPPED, ABORTED
+
+cdef enum Mode:
+    BY_BROADCAST, BY_KEY, BY_TOPIC
+
+
+cdef class Payload:
+    cdef readonly object value
+    cdef object address             # None, one str, or a tuple of str
+    cdef object rare                # None, or the ttl in seconds
+    cdef int32_t number             # the priority
+    cdef char mode
+    cdef bint prioritised
+    cdef bint sealed
+
+    cdef int aim(self, object delivery, object keys, object topics) except -1
+
+
+cdef class Hub:
+    cdef Home home
+    cdef object loop
+
+    cdef bint cancel_event(self, CollectorEvent event) except -1
+    cdef int begin_wait(self, EventWait wait) except -1
+    cdef int end_wait(self, EventWait wait) except -1
+
+
+cdef class Home:
+    cdef void *hub                  # borrowed; NULL once the queue's core is gone
+
+
+cdef class CollectorEvent:
+    cdef readonly Payload payload
+    cdef Home home
+    cdef object result              # None, one result, or the ResultList made of it
+    cdef tuple route                # the steps it went to, for the labels
+    cdef object waiters             # None, one future, or a dict of futures
+    cdef object context             # None, or the sender's context to run it in
+    cdef readonly int64_t id
+    cdef int64_t sent_ns
+    cdef int64_t start_ns
+    cdef int64_t end_ns
+    cdef char state
+    cdef bint expires
+
+    cdef ResultList results(self)
+    cdef int add_waiter(self, object future) except -1
+    cdef int drop_waiter(self, object future) except -1
+    cdef int wake_waiters(self) except -1
+
+
+cdef class EventWait:
+    cdef CollectorEvent event
+    cdef object timeout
+    cdef object future
+    cdef object timer
+    cdef CollectorEvent owner       # whose handler waits; None outside of handlers
+    cdef bint begun
+    cdef bint timed_out
+
+    cdef object begin(self)
+    cdef int finish(self) except -1
+
+
+cdef class Labelled:
+    cdef readonly object key        # a str
+    cdef tuple label                # (key,), made once
+
+
+cdef Payload as_payload(object x, object delivery, object keys, object topics,
+                        object priority, object ttl)

@@ -1,0 +1,48 @@
+"""Where queued events wait: FIFO ring, LIFO stack, PRIORITY heap."""
+from libc.stdint cimport int64_t
+
+from collectorqueue._native.event cimport CollectorEvent
+
+
+cdef class Lane:
+    cdef list slots                 # power of two long; None where there is no event
+    cdef Py_ssize_t used            # places taken, those of gone events included
+    cdef Py_ssize_t gone            # events that ended while they waited here
+
+    cdef int push(self, CollectorEvent event) except -1
+    cdef CollectorEvent pop(self)
+    cdef list events(self)
+    cdef int refill(self, list events) except -1
+    cdef int forget(self) except -1
+
+
+cdef class FifoLane(Lane):
+    cdef Py_ssize_t head
+    cdef int grow(self) except -1
+
+
+cdef class LifoLane(Lane):
+    pass
+
+
+cdef struct Rank:
+    int64_t key
+    int64_t sequence
+    Py_ssize_t slot
+
+
+cdef class PriorityLane(Lane):
+    cdef int64_t ageing
+    cdef int64_t default_priority
+    cdef Rank *heap
+    cdef list free_slots
+
+    cdef int grow(self) except -1
+
+
+cdef class Probe:
+    cdef Lane lane
+    cdef int64_t sequence
+
+
+cdef Lane make_lane(object queue_type, int64_t default_priority, int64_t ageing)

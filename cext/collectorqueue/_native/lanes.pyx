@@ -1,0 +1,339 @@
+"""Where queued events wait: FIFO ring, LIFO stack, PRIORITY heap.
+
+Rules of residence: order only. Bounds, senders and counts live in the core; no sentinel
+ever enters a lane. Events sit in a Python list, so that the garbage collector sees them.
+An event that ends while it waits (cancelled, expired) stays as a dead entry until its turn
+or until dead entries are the majority, so giving one up costs O(1) on average.
+"""
+import enum
+
+cimport cython
+from libc.stdint cimport int64_t
+from libc.stdlib cimport free, realloc
+
+from collectorqueue._native.event cimport ABORTED, QUEUED, CollectorEvent
+from collectorqueue._native.untracked cimport track
+
+cdef extern from *:
+    """
+    /* Both keep the list's own count right without the cost of a list method. */
+    static inline void cq_slot_put(PyObject *list, Py_ssize_t at, PyObject *o) {
+        PyObject *old = PyList_GET_ITEM(list, at);
+        Py_INCREF(o);
+        PyList_SET_ITEM(list, at, o);
+        Py_DECREF(old);
+    }
+    static inline PyObject *cq_slot_take(PyObject *list, Py_ssize_t at) {
+        PyObject *o = PyList_GET_ITEM(list, at);
+        Py_INCREF(Py_None);
+        PyList_SET_ITEM(list, at, Py_None);
+        return o;
+    }
+    """
+    void slot_put "cq_slot_put"(list slots, Py_ssize_t at, object event) noexcept
+    object slot_take "cq_slot_take"(list slots, Py_ssize_t at)
+
+
+class QueueType(enum.StrEnum):
+    """In which order queued events are taken."""
+
+    FIFO = "fifo"
+    LIFO = "lifo"
+    PRIORITY = "priority"
+
+
+cdef enum:
+    SMALLEST = 64           # places; a queue that never holds more costs 512 bytes
+    KEPT = 65536            # an empty lane larger than this gives its memory back
+    FEW = 32                # dead entries that are not worth a sweep
+
+
+cdef Lane make_lane(object queue_type, int64_t default_priority, int64_t ageing):
+    cdef PriorityLane by_priority
+    if queue_type == "fifo":
+        return FifoLane()
+    if queue_type == "lifo":
+        return LifoLane()
+    by_priority = PriorityLane()
+    by_priority.default_priority = default_priority
+    by_priority.ageing = ageing
+    return by_priority
+
+
+cdef class Lane:
+    """The order of waiting; `push` and `pop` are O(1), O(log n) under PRIORITY."""
+
+    def __cinit__(self):
+        self.slots = [None] * SMALLEST
+
+    cdef int push(self, CollectorEvent event) except -1:
+        raise TypeError("a Lane is FifoLane, LifoLane or PriorityLane")
+
+    cdef CollectorEvent pop(self):
+        return None
+
+    cdef list events(self):
+        """The waiting events, next one first."""
+        return []
+
+    cdef int refill(self, list events) except -1:
+        """Hold exactly these, as `events()` gave them."""
+        return 0
+
+    cdef int forget(self) except -1:
+        """One event that waits here has ended; sweep when the dead are the majority."""
+        self.gone += 1
+        if self.gone > FEW and self.gone * 2 > self.used:
+            self.refill(self.events())
+        return 0
+
+    def __len__(self):
+        return self.used - self.gone
+
+
+@cython.final
+cdef class FifoLane(Lane):
+    """First in, first out: a ring."""
+
+    cdef int push(self, CollectorEvent event) except -1:
+        cdef Py_ssize_t size = len(self.slots)
+        if self.used == size:
+            self.grow()
+            size = len(self.slots)
+        slot_put(self.slots, (self.head + self.used) & (size - 1), event)
+        self.used += 1
+        return 0
+
+    cdef CollectorEvent pop(self):
+        cdef Py_ssize_t size = len(self.slots)
+        cdef CollectorEvent event
+        while self.used:
+            event = <CollectorEvent>slot_take(self.slots, self.head)
+            self.head = (self.head + 1) & (size - 1)
+            self.used -= 1
+            if event.state == QUEUED:
+                return event
+            self.gone -= 1
+        if size > KEPT:
+            self.slots = [None] * SMALLEST
+            self.head = 0
+        return None
+
+    cdef int grow(self) except -1:
+        cdef Py_ssize_t size = len(self.slots)
+        # Laid out from the start again, so that the new mask fits.
+        slots = self.slots[self.head:] + self.slots[:self.head] + [None] * size
+        self.slots = slots
+        self.head = 0
+        return 0
+
+    cdef list events(self):
+        cdef Py_ssize_t size = len(self.slots)
+        cdef Py_ssize_t at
+        cdef list found = []
+        for at in range(self.used):
+            event = self.slots[(self.head + at) & (size - 1)]
+            if (<CollectorEvent>event).state == QUEUED:
+                found.append(event)
+        return found
+
+    cdef int refill(self, list events) except -1:
+        cdef Py_ssize_t size = SMALLEST
+        while size < len(events):
+            size *= 2
+        self.slots = events + [None] * (size - len(events))
+        self.head = 0
+        self.used = len(events)
+        self.gone = 0
+        return 0
+
+
+@cython.final
+cdef class LifoLane(Lane):
+    """Last in, first out: a stack."""
+
+    cdef int push(self, CollectorEvent event) except -1:
+        if self.used == len(self.slots):
+            self.slots.extend([None] * len(self.slots))
+        slot_put(self.slots, self.used, event)
+        self.used += 1
+        return 0
+
+    cdef CollectorEvent pop(self):
+        cdef CollectorEvent event
+        while self.used:
+            self.used -= 1
+            event = <CollectorEvent>slot_take(self.slots, self.used)
+            if event.state == QUEUED:
+                return event
+            self.gone -= 1
+        if len(self.slots) > KEPT:
+            self.slots = [None] * SMALLEST
+        return None
+
+    cdef list events(self):
+        cdef Py_ssize_t at
+        cdef list found = []
+        for at in range(self.used - 1, -1, -1):
+            event = self.slots[at]
+            if (<CollectorEvent>event).state == QUEUED:
+                found.append(event)
+        return found
+
+    cdef int refill(self, list events) except -1:
+        cdef Py_ssize_t size = SMALLEST
+        while size < len(events):
+            size *= 2
+        self.slots = events[::-1] + [None] * (size - len(events))
+        self.used = len(events)
+        self.gone = 0
+        return 0
+
+
+@cython.final
+cdef class PriorityLane(Lane):
+    """The most urgent first: a heap over `priority * ageing + accept sequence`.
+
+    The key never changes while an event waits, so this is a plain heap, and yet an event
+    of any priority is reached: later ones have larger keys. Equal keys go in send order.
+    """
+
+    def __dealloc__(self):
+        free(self.heap)
+
+    cdef int push(self, CollectorEvent event) except -1:
+        cdef Py_ssize_t at, parent
+        cdef Rank rank
+        cdef Rank *heap
+        if self.heap is NULL or self.used == len(self.slots):
+            self.grow()
+        heap = self.heap
+        rank.slot = self.free_slots.pop()
+        rank.sequence = event.id
+        rank.key = event.id + self.ageing * (
+            event.payload.number if event.payload.prioritised else self.default_priority)
+        slot_put(self.slots, rank.slot, event)
+        at = self.used
+        self.used += 1
+        while at > 0:
+            parent = (at - 1) >> 1
+            if not before(&rank, &heap[parent]):
+                break
+            heap[at] = heap[parent]
+            at = parent
+        heap[at] = rank
+        return 0
+
+    cdef CollectorEvent pop(self):
+        cdef Py_ssize_t at, child, slot
+        cdef Rank last
+        cdef Rank *heap = self.heap
+        cdef CollectorEvent event
+        while self.used:
+            slot = heap[0].slot
+            self.used -= 1
+            last = heap[self.used]
+            at = 0
+            while True:
+                child = 2 * at + 1
+                if child >= self.used:
+                    break
+                if child + 1 < self.used and before(&heap[child + 1], &heap[child]):
+                    child += 1
+                if not before(&heap[child], &last):
+                    break
+                heap[at] = heap[child]
+                at = child
+            heap[at] = last
+            event = <CollectorEvent>slot_take(self.slots, slot)
+            self.free_slots.append(slot)
+            if event.state == QUEUED:
+                return event
+            self.gone -= 1
+        if len(self.slots) > KEPT:
+            self.refill([])
+        return None
+
+    cdef int grow(self) except -1:
+        cdef Py_ssize_t old = len(self.slots) if self.heap is not NULL else 0
+        cdef Py_ssize_t new = old * 2 if old else len(self.slots)
+        cdef Rank *heap = <Rank *>realloc(self.heap, new * sizeof(Rank))
+        if heap is NULL:
+            raise MemoryError()
+        self.heap = heap
+        self.slots.extend([None] * (new - len(self.slots)))
+        if self.free_slots is None:
+            self.free_slots = []
+        self.free_slots.extend(range(new - 1, old - 1, -1))
+        return 0
+
+    cdef list events(self):
+        cdef Py_ssize_t at
+        cdef CollectorEvent event
+        cdef list ranked = []
+        for at in range(self.used):
+            event = self.slots[self.heap[at].slot]
+            if event.state == QUEUED:
+                ranked.append((self.heap[at].key, self.heap[at].sequence, event))
+        ranked.sort()
+        return [rank[2] for rank in ranked]
+
+    cdef int refill(self, list events) except -1:
+        free(self.heap)
+        self.heap = NULL
+        self.slots = [None] * SMALLEST
+        self.free_slots = None
+        self.used = 0
+        self.gone = 0
+        for event in events:
+            self.push(event)
+        return 0
+
+
+cdef inline bint before(Rank *one, Rank *other) noexcept:
+    if one.key != other.key:
+        return one.key < other.key
+    return one.sequence < other.sequence
+
+
+@cython.final
+cdef class Probe:
+    """A lane to try by hand: what tests and benchmarks drive, with bare payloads."""
+
+    def __cinit__(self, queue_type="fifo", int64_t default_priority=1000,
+                  int64_t ageing=10_000):
+        self.lane = make_lane(queue_type, default_priority, ageing)
+
+    def put(self, payload):
+        """Queue a payload; returns its event."""
+        cdef CollectorEvent event = CollectorEvent.__new__(CollectorEvent)
+        self.sequence += 1
+        event.id = self.sequence
+        event.payload = payload
+        track(event)
+        self.lane.push(event)
+        return event
+
+    def get(self):
+        """The next payload; IndexError when there is none."""
+        cdef CollectorEvent event = self.lane.pop()
+        if event is None:
+            raise IndexError("the lane is empty")
+        return event.payload
+
+    def drop(self, CollectorEvent event not None):
+        """End an event where it waits."""
+        event.state = ABORTED
+        self.lane.forget()
+
+    def payloads(self):
+        """All that waits, next one first."""
+        return [(<CollectorEvent>event).payload for event in self.lane.events()]
+
+    def places(self):
+        """How many places the lane has allocated, and how many hold an event."""
+        held = sum(1 for slot in self.lane.slots if slot is not None)
+        return len(self.lane.slots), held
+
+    def __len__(self):
+        return len(self.lane)

@@ -1,0 +1,22 @@
+"""What a collector answers: one Ok or Error, and the list of them."""
+
+
+cdef class Ok:
+    cdef readonly object value
+
+
+cdef class Error:
+    cdef readonly object err
+    cdef readonly object details
+    cdef str text
+
+
+cdef class ResultList:
+    cdef list data
+    cdef tuple labels
+    cdef bint sealed
+
+
+cdef object as_result(object value)
+cdef Error error_from(BaseException exc)
+cdef ResultList sealed_list(list data, tuple labels)

@@ -1,0 +1,17 @@
+"""Which collectors a payload is for: the key index and the topic index."""
+from libc.stdint cimport int64_t
+
+from collectorqueue._native.event cimport Payload
+from collectorqueue._native.plan cimport Step
+
+
+cdef class Index:
+    cdef readonly dict steps        # key -> Step, in registration order
+    cdef dict topics                # topic -> list of Steps
+    cdef dict topic_routes          # topic -> tuple of Steps, made when first asked for
+    cdef tuple everyone             # the broadcast route; None: to be made anew
+    cdef int64_t registered
+
+    cdef tuple route(self, Payload payload)
+    cdef tuple topic_route(self, object topic)
+    cdef tuple join(self, Payload payload)

@@ -1,0 +1,104 @@
+"""Which collectors a payload is for: the key index and the topic index.
+
+Rules of residence: look-up only. A dispatch is one dictionary look-up whatever the number
+of collectors and topics; the route it finds is a ready tuple, shared by all events that
+take it. Building is linear: routes are made when they are first asked for.
+"""
+cimport cython
+
+from collectorqueue._native.event cimport BY_BROADCAST, BY_KEY, Payload
+from collectorqueue._native.plan cimport Step, missing_step
+
+from collectorqueue.errors import DuplicateKey, UnknownKey
+
+
+@cython.final
+cdef class Index:
+    """Steps by key and by topic."""
+
+    def __cinit__(self):
+        self.steps = {}
+        self.topics = {}
+        self.topic_routes = {}
+
+    def add(self, Step step not None, topics):
+        """Route to a step from now on. Raises DuplicateKey."""
+        if step.key in self.steps:
+            raise DuplicateKey(step.key)
+        self.registered += 1
+        step.order = self.registered
+        self.steps[step.key] = step
+        for topic in topics:
+            listening = self.topics.get(topic)
+            if listening is None:
+                self.topics[topic] = [step]
+            else:
+                (<list>listening).append(step)
+            self.topic_routes.pop(topic, None)
+        self.everyone = None
+
+    def remove(self, Step step not None, topics):
+        """Route to a step no longer."""
+        del self.steps[step.key]
+        for topic in topics:
+            listening = <list>self.topics[topic]
+            listening.remove(step)
+            if not listening:
+                del self.topics[topic]
+            self.topic_routes.pop(topic, None)
+        self.everyone = None
+
+    cdef tuple route(self, Payload payload):
+        """The steps for a payload, in registration order; empty: there is none."""
+        if payload.mode == BY_BROADCAST:
+            if self.everyone is None:
+                self.everyone = tuple(self.steps.values())
+            return self.everyone
+        if type(payload.address) is tuple:
+            return self.join(payload)
+        if payload.mode == BY_KEY:
+            step = self.steps.get(payload.address)
+            return () if step is None else (<Step>step).route
+        route = self.topic_routes.get(payload.address)
+        return self.topic_route(payload.address) if route is None else <tuple>route
+
+    cdef tuple topic_route(self, object topic):
+        listening = self.topics.get(topic)
+        if listening is None:
+            return ()
+        route = tuple(listening)
+        self.topic_routes[topic] = route
+        return route
+
+    cdef tuple join(self, Payload payload):
+        """Several keys or topics: each collector once; unknown keys after the known."""
+        cdef dict chosen = {}
+        cdef list unknown = []
+        for name in <tuple>payload.address:
+            if payload.mode == BY_KEY:
+                step = self.steps.get(name)
+                if step is not None:
+                    chosen[step] = None
+                elif name not in unknown:
+                    unknown.append(name)
+            else:
+                for step in self.topics.get(name, ()):
+                    chosen[step] = None
+        if not chosen:
+            return ()
+        steps = sorted(chosen, key=registration)
+        for name in unknown:
+            steps.append(missing_step(name, UnknownKey(f"no collector {name!r}", name)))
+        return tuple(steps)
+
+    def find(self, Payload payload not None):
+        """The keys of the collectors that a payload would go to."""
+        return [(<Step>step).key for step in self.route(payload)]
+
+    def known_topics(self):
+        """All topics that some collector listens to."""
+        return list(self.topics)
+
+
+def registration(Step step):
+    return step.order

@@ -1,0 +1,16 @@
+"""Which handlers wait for which events."""
+from collectorqueue._native.event cimport CollectorEvent, EventWait
+
+
+cdef class Waits:
+    cdef dict waiting               # event -> the waits its handlers are in
+    cdef dict uncovered             # waits whose event may need a consumer of its own
+    cdef dict for_all               # Members -> the event whose handler waits for them
+
+    cdef int begin(self, EventWait wait, CollectorEvent owner) except -1
+    cdef int end(self, EventWait wait) except -1
+    cdef int refuse_circle(self, CollectorEvent own, CollectorEvent target) except -1
+    cdef set ahead_of(self, CollectorEvent event)
+    cdef set behind(self, CollectorEvent event)
+    cdef object begin_for_all(self, CollectorEvent own, list events, object loop)
+    cdef int end_for_all(self, object members) except -1

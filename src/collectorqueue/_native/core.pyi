@@ -1,0 +1,192 @@
+"""What the publishers and consumers of one queue share: places, counts, who waits."""
+
+import asyncio
+import contextvars
+import enum
+from collections.abc import Callable
+from typing import Any, Self, final
+
+from typing_extensions import disjoint_base
+
+from collectorqueue._native.barrier import Members
+from collectorqueue._native.driver import Driver
+from collectorqueue._native.event import CollectorEvent, Hub, Payload
+from collectorqueue._native.lanes import QueueType
+from collectorqueue._native.plan import Step
+from collectorqueue._native.router import Index
+
+class Overflow(enum.StrEnum):
+    """What happens to a send when the queue is full."""
+
+    WAIT = "wait"
+    REJECT = "reject"
+
+@disjoint_base
+class Seat:
+    """What the core knows of a consumer."""
+
+@final
+class Core(Hub):
+    """The state of one queue. Belongs to one loop and its thread."""
+
+    def __new__(
+        cls,
+        *,
+        queue_type: QueueType | str,
+        capacity: int,
+        default_priority: int,
+        ageing: int,
+        waits_when_full: bool,
+        strict_routes: bool,
+        propagate: bool,
+        max_consumers: int,
+    ) -> Self: ...
+    @property
+    def index(self) -> Index: ...
+    @property
+    def accepted(self) -> int: ...
+    @property
+    def ok(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def unrouted(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
+    @property
+    def aborted(self) -> int: ...
+    @property
+    def queued(self) -> int: ...
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def overflow_sends(self) -> int: ...
+    @property
+    def consumers(self) -> int:
+        """Consumers in the pool, those told to retire left out."""
+
+    @property
+    def peak_consumers(self) -> int: ...
+    @property
+    def max_consumers(self) -> int: ...
+    @property
+    def busy(self) -> int: ...
+    @property
+    def blocked(self) -> int:
+        """Waits for an event that handlers are in."""
+
+    @property
+    def idle_consumers(self) -> int: ...
+    @property
+    def starting(self) -> int:
+        """Consumers that will look for an event without being woken."""
+
+    @property
+    def is_open(self) -> bool: ...
+    @property
+    def is_live(self) -> bool:
+        """Open or draining: events can end."""
+
+    def clear(self) -> None:
+        """Back to an empty ledger."""
+
+    def open(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context,
+        *,
+        on_short: Callable[[], object],
+        on_compensate: Callable[[CollectorEvent], object],
+        on_bad_outcome: Callable[[CollectorEvent], object],
+    ) -> None:
+        """Accept events from now on, in this thread, for this loop."""
+
+    def begin_drain(self) -> None:
+        """Refuse sends from outside of handlers; blocked senders get QueueClosed."""
+
+    def shut(self) -> None:
+        """Refuse all sends."""
+
+    def break_down(self, why: str) -> None:
+        """All consumers were lost: nothing can run. Everything queued is ABORTED."""
+
+    def refuse_senders(self, error: BaseException) -> None:
+        """All blocked senders get this error."""
+
+    def abort_queued(self, error: BaseException) -> list[Payload[Any]]:
+        """End everything that waits, in order; returns the payloads."""
+
+    def abort_running(self, why: str) -> None:
+        """Cancel everything that runs."""
+
+    def abandon_running(
+        self, error: BaseException
+    ) -> list[tuple[CollectorEvent, Driver]]:
+        """Settle everything that still runs as ABORTED; returns each with its seat."""
+
+    def running(self) -> list[CollectorEvent]:
+        """The events that run now."""
+
+    def queued_payloads(self) -> list[Payload[Any]]:
+        """The payloads that wait, next one first."""
+
+    def emptied(self) -> asyncio.Future[None]:
+        """A future for the moment when nothing is queued and nothing runs."""
+
+    def use_router(
+        self,
+        select: Callable[[Payload[Any]], tuple[Step, ...]] | None,
+        whole_step: Step | None,
+    ) -> None:
+        """Route by `select(payload) -> tuple of steps`, or hand all to `whole_step`."""
+
+    def check_loop(self) -> None: ...
+    def park(self) -> asyncio.Future[None]:
+        """A future for a place, behind all other blocked senders."""
+
+    def unpark(self, place: asyncio.Future[None]) -> None:
+        """A blocked sender has gone; a place that was his passes to the next."""
+
+    def fill_place(self, payload: Payload[Any]) -> CollectorEvent:
+        """Accept a payload in the place that its sender waited for."""
+
+    def expire(self, event: CollectorEvent) -> None:
+        """A ttl is over."""
+
+    def add_seats(self, count: int) -> None:
+        """That many consumers are being started."""
+
+    def lose_seats(self, count: int) -> None:
+        """Consumers that have gone get no successors."""
+
+    def reclaim(self, count: int) -> int:
+        """Keep consumers that were told to leave; returns how many of `count` were."""
+
+    def retire(self, count: int) -> None:
+        """Let consumers go: idle ones now, busy ones after their event."""
+
+    def idle_longer_than(self, ns: int) -> int:
+        """How many consumers have had nothing to do for that long."""
+
+    def set_max_consumers(self, maximum: int) -> None: ...
+    def end_slice(self) -> None: ...
+    def is_inside(self) -> bool:
+        """Whether a handler of this queue is calling."""
+
+    def wait_for_all(self) -> asyncio.Future[None]:
+        """A future for the moment when all that was accepted so far has ended."""
+
+    def wait_inside(self) -> tuple[asyncio.Future[None], Members] | None:
+        """The same for a handler, and what `stop_wait_inside` takes; None outside."""
+
+    def stop_wait_inside(self, members: Members) -> None:
+        """The wait is over, or was given up."""
+
+    def totals(self) -> tuple[int, float, float, float, int, int, int, float, float]:
+        """Sums since the start: now in ns; queued, busy, consumers as integrals of ns;
+        accepted, started, ended; wait and service in ns."""
+
+def is_queued(event: CollectorEvent) -> bool:
+    """Whether it waits."""
+
+def step_of(collector: Any) -> Step | None: ...

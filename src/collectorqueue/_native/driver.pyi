@@ -1,0 +1,26 @@
+"""Driving one collector for one event, and telling whose a cancellation is."""
+
+import asyncio
+
+from typing_extensions import disjoint_base
+
+from collectorqueue._native.core import Seat
+from collectorqueue._native.event import CollectorEvent
+
+@disjoint_base
+class Driver(Seat):
+    """Runs processors one after the other (a consumer), or one (a branch)."""
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Somebody else wants its task to end."""
+
+    @property
+    def current_event(self) -> CollectorEvent | None: ...
+    @property
+    def current_task(self) -> asyncio.Task[None] | None: ...
+    def note_cancel(self, cancelling: int) -> None:
+        """The task was asked to cancel, and now counts `cancelling` such requests."""
+
+    def attach(self, task: asyncio.Task[None]) -> None:
+        """The task that drives this."""

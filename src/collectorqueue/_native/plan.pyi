@@ -1,0 +1,61 @@
+"""What happens at one collector: its step, with the tallies that go with it."""
+
+from collections.abc import Callable
+from typing import Any, Self, final
+
+from collectorqueue._native.counters import Histogram
+from collectorqueue._native.event import Labelled
+
+@final
+class Step(Labelled):
+    """One collector's compiled plan: how to call it, and what became of its calls."""
+
+    def __new__(
+        cls,
+        key: str,
+        collector: Any,
+        call: Callable[..., Any],
+        ctx: Any,
+        *,
+        with_ctx: bool = False,
+        detached: bool = False,
+        whole_router: bool = False,
+        order: int = 0,
+    ) -> Self: ...
+    @property
+    def collector(self) -> Any:
+        """Whose step it is."""
+
+    @property
+    def call(self) -> Callable[..., Any]:
+        """`(payload)` or `(payload, ctx)`."""
+
+    @property
+    def order(self) -> int:
+        """Its place in the order of registration."""
+
+    @property
+    def received(self) -> int: ...
+    @property
+    def ok(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def running(self) -> int: ...
+    @property
+    def peak_running(self) -> int: ...
+    @property
+    def wait(self) -> Histogram: ...
+    @property
+    def run(self) -> Histogram: ...
+    def when_at_rest(self, callback: Callable[[], object]) -> None:
+        """Call `callback()` once nothing of it runs; at once if nothing does."""
+
+    def started(self) -> None:
+        """A custom router calls it: count that."""
+
+    def ended(self, good: bool, ns: int) -> None:
+        """That call is over, after `ns`."""
+
+    def rebind(self, call: Callable[..., Any]) -> None:
+        """Call this from now on, with the same arguments."""

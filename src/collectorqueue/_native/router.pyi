@@ -1,0 +1,30 @@
+"""Which collectors a payload is for: the key index and the topic index."""
+
+from collections.abc import Iterable
+from typing import Any, final
+
+from collectorqueue._native.event import Payload
+from collectorqueue._native.plan import Step
+
+@final
+class Index:
+    """Steps by key and by topic."""
+
+    @property
+    def steps(self) -> dict[str, Step]:
+        """By key, in registration order; live, to be read only."""
+
+    def add(self, step: Step, topics: Iterable[str]) -> None:
+        """Route to a step from now on. Raises DuplicateKey."""
+
+    def remove(self, step: Step, topics: Iterable[str]) -> None:
+        """Route to a step no longer."""
+
+    def find(self, payload: Payload[Any]) -> list[str]:
+        """The keys of the collectors that a payload would go to."""
+
+    def known_topics(self) -> list[str]:
+        """All topics that some collector listens to."""
+
+def registration(step: Step) -> int:
+    """What routes are sorted by."""

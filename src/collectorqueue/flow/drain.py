@@ -1,0 +1,121 @@
+"""Draining: what is accepted is collected, until a deadline; the rest is reported.
+
+Rules of residence: the order of the end. Refuse new sends, wait, cancel what is late,
+abandon what will not end, retire the consumers; lifecycles are left by the caller, after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+from typing import Any
+
+import msgspec
+
+from collectorqueue._native.core import Core
+from collectorqueue._native.event import CollectorEvent, Payload
+from collectorqueue.errors import EventAborted
+from collectorqueue.flow.pool import ConsumerPool
+from collectorqueue.quiet import quietly
+
+__all__ = ["Drain"]
+
+log = logging.getLogger("collectorqueue.drain")
+
+GRACE_S = 0.5  # that cancelled handlers have to clean up
+
+
+class Remains(msgspec.Struct, frozen=True):
+    """What a drain could not bring to an end."""
+
+    aborted: tuple[Payload[Any], ...]
+    abandoned: tuple[str, ...]
+
+
+class Drain:
+    """One drain of a queue; its deadline can be brought forward while it waits."""
+
+    def __init__(
+        self, core: Core, pool: ConsumerPool, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._core = core
+        self._pool = pool
+        self._loop = loop
+        self._expired: asyncio.Future[None] = loop.create_future()
+        self._deadline: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def shorten(self, timeout: float | None) -> None:
+        """End at most `timeout` seconds from now; a later deadline changes nothing."""
+        if timeout is None or self._expired.done():
+            return
+        deadline = self._loop.time() + timeout
+        if self._deadline is not None and deadline >= self._deadline:
+            return
+        self._deadline = deadline
+        if self._timer is not None:
+            self._timer.cancel()
+        if timeout <= 0:
+            self._expire()
+        else:
+            self._timer = self._loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        if not self._expired.done():
+            self._expired.set_result(None)
+
+    async def run(self) -> Remains:
+        """Drain; returns what was left. A cancellation brings the deadline forward."""
+        core = self._core
+        core.begin_drain()
+        cancelled = not await self._emptied_before_deadline()
+        if self._timer is not None:
+            self._timer.cancel()
+        late = [event.payload for event in core.running()]
+        core.shut()
+        why = "left at the drain deadline"
+        late += core.abort_queued(EventAborted(why))
+        core.abort_running(why)
+        if cancelled:
+            await self._grace()
+        abandoned = core.abandon_running(EventAborted("abandoned: it did not end when cancelled"))
+        if late:
+            quietly(
+                log, logging.WARNING,
+                "drain: aborted=%d abandoned=%d at the deadline", len(late), len(abandoned)
+            )
+        described = [self._describe(event, seat) for event, seat in abandoned]
+        await self._pool.stop()
+        return Remains(tuple(late), tuple(described))
+
+    async def _emptied_before_deadline(self) -> bool:
+        emptied = self._core.emptied()
+        try:
+            await asyncio.wait(
+                {emptied, self._expired}, return_when=asyncio.FIRST_COMPLETED
+            )
+        except asyncio.CancelledError:
+            self._expire()
+        return emptied.done()
+
+    async def _grace(self) -> None:
+        """Let what was cancelled end, for a moment."""
+        try:
+            await asyncio.wait({self._core.emptied()}, timeout=GRACE_S)
+        except asyncio.CancelledError:
+            return  # the program is ending: there is no more time
+
+    def _describe(self, event: CollectorEvent, seat: Any) -> str:
+        stack = io.StringIO()
+        task = seat.current_task
+        if task is not None:
+            task.print_stack(limit=8, file=stack)
+        try:
+            text = f"event id={event.id} {event.payload!r}"[:500]
+        except BaseException as exc:  # a hostile repr must not stop the drain
+            text = f"event id={event.id}, not to be shown: {type(exc).__name__}"
+        quietly(
+            log, logging.WARNING, "drain: abandoned %s\n%s", text, stack.getvalue().rstrip()
+        )
+        return text

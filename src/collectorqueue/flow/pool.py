@@ -1,0 +1,165 @@
+"""The consumer pool: starts consumers' tasks, and replaces one that was lost.
+
+Rules of residence: tasks. How many there should be is told from outside; a consumer takes
+itself out of the count before its task ends, so that the count is right at every instant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import itertools
+import logging
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from collectorqueue._native.branch import Branch
+from collectorqueue._native.consumer import Consumer
+from collectorqueue._native.core import Core
+from collectorqueue._native.event import CollectorEvent
+from collectorqueue.quiet import quietly
+
+__all__ = ["CollectTask", "ConsumerPool"]
+
+log = logging.getLogger("collectorqueue.pool")
+
+CRASHES = 3  # faults of ours within
+CRASH_WINDOW_S = 5.0  # that make the queue give up
+
+EAGERLY: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+
+
+class CollectTask(asyncio.Task[None]):
+    """A task that tells its driver of each cancellation, at the moment it is asked for."""
+
+    def __init__(self, driver: Consumer | Branch, **options: Any) -> None:
+        self._driver = driver
+        driver.attach(self)
+        super().__init__(driver, **options)
+
+    def cancel(self, msg: Any = None) -> bool:
+        accepted = super().cancel(msg)
+        if accepted:
+            self._driver.note_cancel(self.cancelling())
+        return accepted
+
+    def uncancel(self) -> int:
+        left = super().uncancel()
+        self._driver.note_cancel(left)
+        return left
+
+
+class ConsumerPool:
+    """The consumers of one running queue."""
+
+    def __init__(
+        self,
+        core: Core,
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context,
+        on_broken: Callable[[str], None],
+    ) -> None:
+        self._core = core
+        self._loop = loop
+        self._context = context
+        self._on_broken = on_broken
+        self._consumers: dict[asyncio.Task[None], Consumer] = {}
+        self._branches: set[asyncio.Task[None]] = set()
+        self._numbers = itertools.count(1)
+        self._missing = 0  # consumers that ended without being told to
+        self._lost = 0  # those of them that somebody else cancelled
+        self._replacing = False
+        self._crashes: deque[float] = deque(maxlen=CRASHES + 1)
+
+    def grow(self, count: int) -> None:
+        """Have `count` consumers more; some may be about to leave and stay instead."""
+        count -= self._core.reclaim(count)
+        if count > 0:
+            self._core.add_seats(count)
+            for _ in range(count):
+                self._start(None)
+
+    def shrink(self, count: int) -> None:
+        """Have `count` consumers fewer: idle ones now, busy ones after their event."""
+        self._core.retire(count)
+
+    def run_alone(self, event: CollectorEvent) -> None:
+        """Start a consumer for this event only, beyond the pool's maximum."""
+        self._start(event)
+
+    async def stop(self) -> None:
+        """Retire all and wait until those that run nothing have ended."""
+        self._core.retire(self._core.consumers)
+        while waited := [
+            task
+            for task, consumer in self._consumers.items()
+            if consumer.current_event is None and not task.done()
+        ]:
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+
+    def _start(self, only: CollectorEvent | None) -> None:
+        consumer = Consumer(self._core, self._start_branch, only)
+        # asyncio's own Task, past any task factory: the machine relies on how it steps.
+        task = CollectTask(
+            consumer,
+            loop=self._loop,
+            name=f"collectorqueue consumer {next(self._numbers)}",
+            context=self._context.copy(),
+        )
+        self._consumers[task] = consumer
+        task.add_done_callback(self._ended, context=self._context)
+
+    def _start_branch(self, branch: Branch, context: contextvars.Context) -> None:
+        task = CollectTask(branch, loop=self._loop, context=context, **EAGERLY)
+        if not task.done():
+            self._branches.add(task)
+            task.add_done_callback(self._branches.discard, context=self._context)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        consumer = self._consumers.pop(task)
+        crash = None if task.cancelled() else task.exception()
+        if crash is not None:
+            quietly(
+                log, logging.ERROR, "a consumer crashed and is replaced", exc_info=crash
+            )
+            self._crashes.append(time.monotonic())
+        if consumer.only_event is not None:
+            if consumer.lost:
+                self._loop.call_soon(self._run_again, consumer.only_event)
+            return
+        if crash is not None or consumer.lost or consumer.is_spent:
+            self._missing += 1
+            self._lost += consumer.lost
+            if not self._replacing:
+                self._replacing = True
+                self._loop.call_soon(self._replace, context=self._context)
+
+    def _run_again(self, event: CollectorEvent) -> None:
+        """A consumer of one event was cancelled; if it had not begun, a handler waits."""
+        if self._core.is_live and event.wait_time() == 0:
+            self.run_alone(event)
+
+    def _replace(self) -> None:
+        """A turn later: have as many consumers as before, unless all were cancelled."""
+        self._replacing = False
+        missing, self._missing = self._missing, 0
+        lost, self._lost = self._lost, 0
+        staying = (each for each in self._consumers.values() if not each.is_cancelled)
+        why = ""
+        if missing == lost and not any(staying):
+            why = "all consumers were cancelled at once"
+        elif (
+            len(self._crashes) > CRASHES
+            and self._crashes[-1] - self._crashes[0] < CRASH_WINDOW_S
+        ):
+            why = f"{len(self._crashes)} consumers crashed in a row"
+        if why or not self._core.is_live:
+            self._core.lose_seats(missing)
+            if self._core.is_live:
+                self._on_broken(why)
+            return
+        for _ in range(missing):
+            self._start(None)

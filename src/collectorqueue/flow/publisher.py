@@ -1,0 +1,150 @@
+"""EventPublisher: how events come into the queue, and how their results come back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+from collectorqueue._native.core import Core
+from collectorqueue._native.event import CollectorEvent, Delivery, Payload
+from collectorqueue._native.results import ResultList
+from collectorqueue._native.sender import Sender
+from collectorqueue.errors import QueueNotStarted, UnknownKey
+from collectorqueue.flow.collector import Collector
+
+__all__ = ["EventPublisher"]
+
+Names = str | Iterable[str] | None
+
+
+class EventPublisher(Sender):
+    """Sends payloads to one queue; `queue.publisher`.
+
+        event = await publisher.send({"id": 7}, topics="order.paid")    # accepted
+        results = await event                                           # collected
+        value = await publisher.call("price", {"id": 7})                # both, one value
+
+    Where a payload is asked for, a `Payload` is taken as it is, and any other value with
+    the keywords of `Payload`. A send that raises, cancelled included, was never accepted.
+    """
+
+    def __init__(self, core: Core, one_more: Callable[[int], None]) -> None:
+        super().__init__(core)
+        self._one_more = one_more
+
+    async def send(
+        self,
+        x: Any,
+        delivery: Delivery | str | None = None,
+        keys: Names = None,
+        topics: Names = None,
+        priority: int | None = None,
+        *,
+        ttl: float | None = None,
+    ) -> CollectorEvent:
+        """Send, and wait for room if the queue is full (`overflow="wait"`).
+
+        Blocked senders are admitted in arrival order. Inside a handler of this queue it
+        never waits: up to twice `capacity`, then QueueFull. Raises QueueFull under
+        `overflow="reject"`, QueueNotStarted, QueueClosed, Unrouted
+        (`on_unrouted="error"`).
+        """
+        placed = self.offer(x, delivery, keys, topics, priority, ttl)
+        if type(placed) is CollectorEvent:
+            return placed
+        return await self._send_when_free(placed)
+
+    async def _send_when_free(self, payload: Payload[Any]) -> CollectorEvent:
+        core = self.core
+        place = core.park()
+        try:
+            await place
+        except BaseException:
+            core.unpark(place)
+            raise
+        return core.fill_place(payload)
+
+    async def send_many(self, iterable: Iterable[Any]) -> list[CollectorEvent]:
+        """Send all that an iterable yields, payloads or plain values; waits for room.
+
+        A sequence of sends: if one raises, those before it stay accepted and run, and the
+        exception carries them as `accepted`, a list of events.
+        """
+        accepted: list[CollectorEvent] = []
+        items = iter(iterable)
+        try:
+            while (waiting := self.offer_many(items, accepted)) is not None:
+                accepted.append(await self._send_when_free(waiting))
+        except BaseException as exc:
+            exc.accepted = accepted  # type: ignore[attr-defined]
+            raise
+        return accepted
+
+    async def request(
+        self,
+        x: Any,
+        delivery: Delivery | str | None = None,
+        keys: Names = None,
+        topics: Names = None,
+        priority: int | None = None,
+        *,
+        ttl: float | None = None,
+        timeout: float | None = None,
+    ) -> ResultList:
+        """Send and wait for the results; `timeout` seconds are for both.
+
+        The handlers see the caller's context variables. A request that times out
+        (TimeoutError) or is cancelled cancels its event.
+        """
+        event: CollectorEvent | None = None
+        try:
+            async with asyncio.timeout(timeout):
+                event = await self.send(x, delivery, keys, topics, priority, ttl=ttl)
+                self.carry_context(event)
+                return await event
+        except BaseException:
+            if event is not None:
+                event.cancel()
+            raise
+
+    async def call(
+        self,
+        collector: Collector | str,
+        value: Any,
+        timeout: float | None = None,
+    ) -> Any:
+        """Have one collector handle a value; returns its value, or raises its error."""
+        key = collector.key if isinstance(collector, Collector) else collector
+        if key not in self.core.index.steps:
+            self._refuse_key(key)
+        results = await self.request(value, keys=key, timeout=timeout)
+        return results.first().unwrap()
+
+    def _refuse_key(self, key: object) -> NoReturn:
+        if not isinstance(key, str):
+            raise TypeError(f"call() takes a Collector or its key, got {key!r}")
+        known = ", ".join(map(repr, list(self.core.index.steps)[:8])) or "none"
+        raise UnknownKey(f"no collector {key!r}; registered: {known}", key)
+
+    async def wait(self) -> None:
+        """Wait until all that was accepted before this call has ended, whoever sent it.
+
+        Inside a handler it leaves out the events of the handlers that call it, and lends
+        the pool one consumer while it waits.
+        """
+        if not self.core.is_live:
+            if self.core.queued or self.core.in_flight:
+                raise QueueNotStarted("the queue is not running, its events cannot end")
+            return
+        inside = self.core.wait_inside()
+        if inside is None:
+            await asyncio.shield(self.core.wait_for_all())
+            return
+        future, members = inside
+        self._one_more(1)
+        try:
+            await future
+        finally:
+            self.core.stop_wait_inside(members)
+            self._one_more(-1)

@@ -1,0 +1,109 @@
+"""Threads for collectors that block, with one wake-up of the loop for many results.
+
+Rules of residence: running a function elsewhere and bringing its result back. All
+book-keeping happens in the loop's thread, so there is no lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import itertools
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from collectorqueue._native.results import failure_of
+
+__all__ = ["Threads"]
+
+Job = tuple["asyncio.Future[Any]", contextvars.Context, Callable[..., Any], Any]
+
+
+class Thread:
+    """One daemon thread, which runs what it is given until it is given None."""
+
+    def __init__(self, name: str, deliver: Callable[[Thread, Job, Any], None]) -> None:
+        self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._deliver = deliver
+        # Daemon: a function that never returns must not keep the program from ending.
+        threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def _work(self) -> None:
+        while (job := self.jobs.get()) is not None:
+            _, context, call, arguments = job
+            try:
+                result = context.run(call, *arguments)
+            except BaseException as exc:  # as on the loop: it costs its event only
+                result = failure_of(exc)
+            self._deliver(self, job, result)
+            del job, context, call, arguments, result
+
+
+class Threads:
+    """As many threads as run at once; idle ones are used again, the last idle first."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._idle: list[Thread] = []
+        self._done: deque[tuple[Thread, Job, Any]] = deque()
+        self._woken = False
+        self._stopped = False
+        self._numbers = itertools.count(1)
+
+    def wrap(self, processor: Callable[..., Any]) -> Callable[..., asyncio.Future[Any]]:
+        """A function that runs `processor` in a thread and returns a future at once."""
+
+        def submit(*arguments: Any) -> asyncio.Future[Any]:
+            return self.submit(processor, *arguments)
+
+        return submit
+
+    def submit(self, call: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        """Run `call(*arguments)` in the caller's context; the future gets its result.
+
+        An exception arrives as an `Error` result. Cancelling the future discards the
+        result; the function runs on to its end.
+        """
+        future: asyncio.Future[Any] = self._loop.create_future()
+        if self._idle:
+            thread = self._idle.pop()
+        else:
+            name = f"collectorqueue-{next(self._numbers)}"
+            thread = Thread(name, self._deliver)
+        thread.jobs.put((future, contextvars.copy_context(), call, arguments))
+        return future
+
+    def stop(self) -> None:
+        """Let every thread end, busy ones after what they run. Waits for none."""
+        self._stopped = True
+        for thread in [*self._idle, *(thread for thread, *_ in list(self._done))]:
+            thread.jobs.put(None)
+        self._idle.clear()
+
+    def _deliver(self, thread: Thread, job: Job, result: Any) -> None:
+        """In a thread: hand a result over; wake the loop unless that is under way."""
+        self._done.append((thread, job, result))
+        if self._stopped:
+            thread.jobs.put(None)  # the loop may end before it comes to this result
+        if not self._woken:
+            self._woken = True
+            try:
+                self._loop.call_soon_threadsafe(self._collect)
+            except RuntimeError:
+                thread.jobs.put(None)  # the loop has been closed: nobody waits
+
+    def _collect(self) -> None:
+        """On the loop: settle all results that are there."""
+        # Before looking: what is appended from now on wakes the loop again.
+        self._woken = False
+        while self._done:
+            thread, (future, *_), result = self._done.popleft()
+            if not self._stopped:
+                self._idle.append(thread)
+            if not future.done():
+                future.set_result(result)
+
+

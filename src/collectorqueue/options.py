@@ -1,0 +1,77 @@
+"""The options of a queue, checked in one place, at construction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from collectorqueue._native.core import Overflow
+from collectorqueue._native.lanes import QueueType
+from collectorqueue.errors import ConfigError
+
+__all__ = ["Options"]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What a CollectorQueue was given, checked. Raises ConfigError or TypeError."""
+
+    autoscale: bool
+    min_consumers: int
+    max_consumers: int
+    queue_type: QueueType
+    capacity: int
+    overflow: Overflow
+    on_unrouted: str
+    drain_timeout: float | None
+    report_interval: float
+    default_priority: int
+    ageing: int
+    propagate_context: bool
+
+    def __post_init__(self) -> None:
+        for name in ("autoscale", "propagate_context"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be a bool, got {getattr(self, name)!r}")
+        check_int("min_consumers", self.min_consumers, 1, 1_000_000)
+        check_int("max_consumers", self.max_consumers, 1, 1_000_000)
+        if self.min_consumers > self.max_consumers:
+            raise ConfigError(
+                "consumers must be 1 <= min_consumers <= max_consumers, "
+                f"got {self.min_consumers} and {self.max_consumers}"
+            )
+        check_int("capacity", self.capacity, 1, 2**40)
+        check_int("default_priority", self.default_priority, -(2**31), 2**31 - 1)
+        check_int("ageing", self.ageing, 0, 2**30)
+        if self.on_unrouted not in ("record", "error"):
+            raise ConfigError(
+                f"on_unrouted must be 'record' or 'error', got {self.on_unrouted!r}"
+            )
+        if self.drain_timeout is not None:
+            check_seconds("drain_timeout", self.drain_timeout)
+        check_seconds("report_interval", self.report_interval)
+
+
+def check_int(name: str, value: Any, low: int, high: int) -> None:
+    """A whole number between two bounds."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, got {value!r}")
+    if not low <= value <= high:
+        raise ConfigError(f"{name} must be between {low} and {high}, got {value!r}")
+
+
+def check_seconds(name: str, value: Any) -> None:
+    """A number of seconds, zero or more."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, got {value!r}")
+    if not 0 <= value <= 1e9:
+        raise ConfigError(f"{name} must be between 0 and 1e9 seconds, got {value!r}")
+
+
+def one_of(name: str, kind: Any, value: Any) -> Any:
+    """A member of a StrEnum, given as member or as its text."""
+    try:
+        return kind(value)
+    except ValueError:
+        known = ", ".join(repr(str(each)) for each in kind)
+        raise ConfigError(f"{name} must be one of {known}, got {value!r}") from None

@@ -1,0 +1,506 @@
+"""CollectorQueue: the one place that knows every room; it assembles, starts and drains."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+import warnings
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
+from types import MappingProxyType, TracebackType
+from typing import Any, Self, TypeVar, overload
+
+import msgspec
+
+from collectorqueue._native.core import Core, Overflow
+from collectorqueue._native.event import Payload
+from collectorqueue._native.lanes import QueueType
+from collectorqueue._native.plan import Step
+from collectorqueue.admin.load import Load
+from collectorqueue.admin.metrics import CollectorStats, Ledger, Metrics, Window
+from collectorqueue.errors import (
+    CollectorQueueError,
+    ConfigError,
+    UnknownKey,
+    WouldDeadlock,
+)
+from collectorqueue.flow.collector import Collector, Lifecycle, RunsIn
+from collectorqueue.flow.context import Context
+from collectorqueue.flow.drain import Drain
+from collectorqueue.flow.publisher import EventPublisher
+from collectorqueue.flow.router import (
+    RouterFactory,
+    SimpleRouter,
+    selection,
+    takes_over,
+)
+from collectorqueue.options import Options, check_seconds, one_of
+from collectorqueue.quiet import quietly
+from collectorqueue.running import Running
+from collectorqueue.signals import handled_signals
+
+__all__ = ["CollectorQueue", "DrainReport"]
+
+log = logging.getLogger("collectorqueue.queue")
+
+DEFAULT: Any = object()  # close() without a timeout: the queue's own
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class DrainReport(msgspec.Struct, frozen=True):
+    """How a queue ended; what `close()` returns, kept as `queue.drain_report`."""
+
+    ledger: Ledger
+    """The final sum; queued and in flight are 0 once `complete`."""
+    aborted: tuple[Payload[Any], ...] = ()
+    """The payloads left at the deadline, those that ran first, then in queue order."""
+    abandoned: tuple[str, ...] = ()
+    """Handlers that did not end when they were cancelled, described."""
+    seconds: float = 0.0
+    """How long the drain took."""
+    complete: bool = True
+    """False for what `close()` returns inside a handler: the drain goes on."""
+
+
+class CollectorQueue:
+    """An event queue inside one program.
+
+        queue = CollectorQueue(max_consumers=32)
+
+        @queue.collector(topics="order.paid")
+        async def receipt(payload):
+            return await send_mail(payload.value)
+
+        async with queue:
+            event = await queue.publisher.send({"id": 7}, topics="order.paid")
+
+    `collectors` are registered in order. `router`: a Router class, or a callable that takes
+    the mapping of collectors. The pool keeps between `min_consumers` and `max_consumers`
+    consumers, by load; `autoscale=False` keeps `max_consumers`. `max_consumers` bounds how
+    many events run at once: set it to what your database or API can take. `capacity` counts
+    queued events; `overflow` says what a send does when it is reached: "wait" or "reject".
+    `on_unrouted="error"` makes such a send raise Unrouted. `drain_timeout`: seconds, None:
+    without limit. `report_interval`: seconds between lines of metrics in the log, 0: none.
+    PRIORITY takes the lowest `priority * ageing + number of the send` first.
+    `propagate_context`: handlers run in a copy of the sender's context variables.
+    Raises ConfigError or TypeError, naming value and rule.
+    """
+
+    def __init__(
+        self,
+        collectors: Iterable[Collector] = (),
+        router: RouterFactory = SimpleRouter,
+        autoscale: bool = True,
+        min_consumers: int = 1,
+        max_consumers: int = 64,
+        *,
+        queue_type: QueueType | str = QueueType.FIFO,
+        capacity: int = 10_000,
+        overflow: Overflow | str = Overflow.WAIT,
+        on_unrouted: str = "record",
+        drain_timeout: float | None = 10.0,
+        report_interval: float = 0.0,
+        default_priority: int = 1000,
+        ageing: int = 10_000,
+        propagate_context: bool = False,
+    ) -> None:
+        self._options = options = Options(
+            autoscale=autoscale,
+            min_consumers=min_consumers,
+            max_consumers=max_consumers,
+            queue_type=one_of("queue_type", QueueType, queue_type),
+            capacity=capacity,
+            overflow=one_of("overflow", Overflow, overflow),
+            on_unrouted=on_unrouted,
+            drain_timeout=drain_timeout,
+            report_interval=report_interval,
+            default_priority=default_priority,
+            ageing=ageing,
+            propagate_context=propagate_context,
+        )
+        self._core = Core(
+            queue_type=options.queue_type,
+            capacity=capacity,
+            default_priority=default_priority,
+            ageing=ageing,
+            waits_when_full=options.overflow is Overflow.WAIT,
+            strict_routes=on_unrouted == "error",
+            propagate=propagate_context,
+            max_consumers=max_consumers,
+        )
+        self._collectors: dict[str, Collector] = {}
+        for each in collectors:
+            self._register(each)
+        self._set_router(router)
+        self._publisher = EventPublisher(self._core, self._lend_consumers)
+        self._running: Running | None = None
+        self._starting = False
+        self._drain_report: DrainReport | None = None
+
+    # -- collectors ---------------------------------------------------------------
+
+    @overload
+    def collector(self, key: F, /) -> F: ...
+
+    @overload
+    def collector(
+        self,
+        key: str | None = None,
+        *,
+        topics: str | Iterable[str] | None = None,
+        ctx: Context | None = None,
+        lifecycle: Lifecycle | None = None,
+        runs_in: RunsIn = "loop",
+    ) -> Callable[[F], F]: ...
+
+    def collector(
+        self,
+        key: Any = None,
+        *,
+        topics: str | Iterable[str] | None = None,
+        ctx: Context | None = None,
+        lifecycle: Lifecycle | None = None,
+        runs_in: RunsIn = "loop",
+    ) -> Any:
+        """Register a function as a collector; the function stays itself.
+
+        `key` is the function's name unless given; the rest is as in Collector. Once the
+        queue runs, use `await add_collector(...)`.
+        """
+        bare = callable(key)
+
+        def register(function: F) -> F:
+            if self._running is not None:
+                raise ConfigError(
+                    "the queue is running: register with `await queue.add_collector()`"
+                )
+            name = getattr(function, "__name__", "") if bare or key is None else key
+            self._register(
+                Collector(
+                    name,
+                    function,
+                    topics=topics,
+                    ctx=ctx,
+                    lifecycle=lifecycle,
+                    runs_in=runs_in,
+                )
+            )
+            return function
+
+        return register(key) if bare else register
+
+    async def add_collector(self, collector: Collector) -> None:
+        """Enter a collector's lifecycle, then route to it.
+
+        Raises DuplicateKey, and what the lifecycle raises; it is not registered then.
+        """
+        if collector.key in self._collectors:
+            self._register(collector)  # raises
+        running = self._running
+        if running is None:
+            self._register(collector)
+            return
+        tenure = await running.enter(collector)
+        try:
+            self._register(collector)
+        except BaseException:
+            if tenure is not None:
+                await tenure.exit()
+            raise
+        running.keep(tenure)
+        running.bind(self._step(collector.key))
+
+    async def remove_collector(self, key: str) -> None:
+        """Stop routing to a collector at once, wait for its running work, exit its lifecycle.
+
+        Events that are queued for it end UNROUTED, or with an UnknownKey among their
+        results. Raises UnknownKey, WouldDeadlock in a handler of this queue, and what the
+        lifecycle's exit raises.
+        """
+        if key not in self._collectors:
+            known = ", ".join(map(repr, self._collectors)) or "none"
+            raise UnknownKey(f"no collector {key!r}; registered: {known}", key)
+        if self._core.is_inside():
+            raise WouldDeadlock("a handler cannot wait until a collector is at rest")
+        step = self._step(key)
+        collector = self._collectors.pop(key)
+        self._core.index.remove(step, collector.topics)
+        collector.step = None
+        if self._running is not None:
+            # Once begun it goes on, though this call may be cancelled.
+            error = await asyncio.shield(self._running.let_go(step))
+            if error is not None:
+                raise error
+
+    def _register(self, collector: Collector) -> None:
+        if not isinstance(collector, Collector):
+            raise TypeError(f"a queue takes Collector objects, got {collector!r}")
+        step = Step(
+            collector.key,
+            collector,
+            collector.processor,
+            collector.ctx,
+            with_ctx=collector.takes_context,
+            detached=collector.runs_in == "thread",
+        )
+        self._core.index.add(step, collector.topics)
+        self._collectors[collector.key] = collector
+
+    def _step(self, key: str) -> Step:
+        step: Step = self._core.index.steps[key]
+        return step
+
+    def _set_router(self, factory: RouterFactory) -> None:
+        if not callable(factory):
+            raise TypeError(f"router must be a Router class or a callable, got {factory!r}")
+        self._router = router = factory(MappingProxyType(self._collectors))
+        if isinstance(router, SimpleRouter):
+            router.index = self._core.index
+        if takes_over(router):
+            if self._options.on_unrouted == "error":
+                raise ConfigError(
+                    "on_unrouted='error' needs a router with select(); "
+                    f"{type(router).__name__} has a handle_event() of its own"
+                )
+            whole = Step("router", router, router.handle_event, None, whole_router=True)
+            self._core.use_router(None, whole)
+        else:
+            self._core.use_router(selection(router, self._core.index), None)
+
+    # -- what it is doing ---------------------------------------------------------
+
+    @property
+    def publisher(self) -> EventPublisher:
+        """How events come in."""
+        return self._publisher
+
+    @property
+    def collectors(self) -> MappingProxyType[str, Collector]:
+        """The registered collectors by key, in order; live and read-only."""
+        return MappingProxyType(self._collectors)
+
+    @property
+    def metrics(self) -> Metrics:
+        """A snapshot of counts, rates and averages; seconds."""
+        if self._running is None:
+            return Window(self._core).metrics()
+        return self._running.window.metrics()
+
+    @property
+    def load(self) -> Load:
+        """A snapshot of what there is to do and who does it."""
+        core = self._core
+        return Load(core.queued, core.busy, core.consumers)
+
+    @property
+    def consumers(self) -> int:
+        """Consumers in the pool."""
+        return self._core.consumers
+
+    @property
+    def ledger(self) -> Ledger:
+        """The sum that closes, now."""
+        return Ledger.of(self._core)
+
+    @property
+    def drain_report(self) -> DrainReport | None:
+        """What the last `close()` reported; None until then."""
+        return self._drain_report
+
+    @property
+    def is_running(self) -> bool:
+        """Whether sends are accepted."""
+        return self._running is not None and self._core.is_open
+
+    def collector_stats(self) -> dict[str, CollectorStats]:
+        """What became of each collector's runs, by key."""
+        return {key: CollectorStats.of(self._step(key)) for key in self._collectors}
+
+    def get_publisher(self) -> EventPublisher:
+        """The same as `publisher`."""
+        return self.publisher
+
+    def get_metrics(self) -> Metrics:
+        """The same as `metrics`."""
+        return self.metrics
+
+    def current_load(self) -> Load:
+        """The same as `load`."""
+        return self.load
+
+    def consumer_count(self) -> int:
+        """The same as `consumers`."""
+        return self.consumers
+
+    # -- start and close ----------------------------------------------------------
+
+    async def start(self) -> None:
+        """Enter all lifecycles in order and begin to accept events, on the running loop.
+
+        If a lifecycle fails to enter, those before it are left in reverse and it raises.
+        A queue that was closed can be started again, with a fresh ledger.
+        """
+        if self._running is not None or self._starting:
+            raise CollectorQueueError("the queue is running already")
+        self._starting = True
+        try:
+            running = Running(self._core, self._options)
+            try:
+                for collector in list(self._collectors.values()):
+                    running.keep(await running.enter(collector))
+            except BaseException:
+                for error in await running.exit_all():
+                    quietly(
+                    log, logging.ERROR, "a lifecycle failed to exit", exc_info=error
+                )
+                raise
+            self._running = running
+            running.open(list(self._core.index.steps.values()))
+        finally:
+            self._starting = False
+
+    async def close(self, timeout: float | None = DEFAULT) -> DrainReport:
+        """Drain and stop; `timeout` seconds instead of `drain_timeout`.
+
+        New sends are refused, but handlers may still send. At the deadline what runs is
+        cancelled and what is queued is ABORTED. None waits without limit, 0 aborts now. A
+        second call joins the first and may only shorten it. If it is cancelled it aborts,
+        finishes, and re-raises. Inside a handler it starts the drain and returns at once.
+        Raises an ExceptionGroup of what lifecycle exits raised, after all of them.
+        """
+        running = self._running
+        if running is None:
+            return self._drain_report or DrainReport(self.ledger)
+        self._core.check_loop()
+        if timeout is DEFAULT:
+            timeout = self._options.drain_timeout
+        elif timeout is not None:
+            check_seconds("timeout", timeout)
+        if running.closing is None:
+            running.drain = Drain(self._core, running.pool, running.loop)
+            running.drain.shorten(timeout)
+            running.closing = running.loop.create_task(
+                self._close(running), name="collectorqueue drain"
+            )
+        else:
+            running.drain.shorten(timeout)
+        if self._core.is_inside():
+            return DrainReport(self.ledger, complete=False)
+        closing = running.closing
+        try:
+            await asyncio.wait([closing])
+        except asyncio.CancelledError:
+            running.drain.shorten(0)
+            while not closing.done():
+                try:
+                    await asyncio.wait([closing])
+                except asyncio.CancelledError:
+                    continue
+            if not closing.cancelled():
+                closing.exception()
+            raise
+        report: DrainReport = closing.result()
+        return report
+
+    async def _close(self, running: Running) -> DrainReport:
+        begun = time.monotonic()
+        left = await running.drain.run()
+        errors = await running.exit_all()
+        running.stop()
+        report = DrainReport(
+            self.ledger, left.aborted, left.abandoned, time.monotonic() - begun
+        )
+        self._drain_report = report
+        self._running = None
+        quietly(
+            log, logging.INFO, "drained accepted=%d aborted=%d",
+            report.ledger.accepted, len(left.aborted),
+        )  # fmt: skip
+        if errors:
+            for error in errors:
+                quietly(
+                    log, logging.ERROR, "a lifecycle failed to exit", exc_info=error
+                )
+            raise BaseExceptionGroup("lifecycles failed to exit", errors)
+        return report
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self.close()
+        except BaseExceptionGroup:
+            if error is None:
+                raise  # else it has been logged: the body's own is never replaced
+
+    @asynccontextmanager
+    async def shutdown_on_signals(self) -> AsyncGenerator[Self, None]:
+        """Within it, the first SIGTERM or SIGINT ends the body and drains; a second aborts.
+
+            async with queue, queue.shutdown_on_signals():
+                await serve_for_ever()
+
+        The body is cancelled and leaves normally. The previous handlers come back at the
+        end. Outside the main thread it does nothing.
+        """
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
+        received: list[signal.Signals] = []
+        in_body = True
+
+        def on_signal(number: signal.Signals) -> None:
+            received.append(number)
+            step = "drain" if len(received) == 1 else "abort"
+            quietly(log, logging.WARNING, "%s: %s", number.name, step)
+            if in_body and len(received) == 1:
+                task.cancel()
+            elif self._running is not None and self._running.drain is not None:
+                self._running.drain.shorten(0)
+
+        with handled_signals(loop, on_signal):
+            try:
+                yield self
+            except asyncio.CancelledError:
+                if not received or task.uncancel() > 0:
+                    raise
+            finally:
+                in_body = False
+                if received:
+                    await self.close(0 if len(received) > 1 else DEFAULT)
+
+    def _lend_consumers(self, count: int) -> None:
+        """One consumer more or less, whatever the maximum: a handler waits for all."""
+        if self._running is not None and self._core.is_live:
+            if count > 0:
+                self._running.pool.grow(count)
+            else:
+                self._running.pool.shrink(-count)
+
+    def __del__(self) -> None:
+        running = getattr(self, "_running", None)
+        if running is not None and (self._core.queued or self._core.in_flight):
+            warnings.warn(
+                f"a queue was dropped without close(): {self._core.queued} events queued, "
+                f"{self._core.in_flight} in flight",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
+
+    def __repr__(self) -> str:
+        state = "running" if self.is_running else "not running"
+        return (
+            f"<CollectorQueue {state} collectors={len(self._collectors)} "
+            f"queued={self._core.queued} consumers={self._core.consumers}>"
+        )

@@ -1,0 +1,54 @@
+"""The command line: what is refused, and what the shell gets."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from collectorqueue.cli import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["demo", "--seconds", "0"], "above 0 and finite, got '0'"),
+        (["demo", "--seconds", "nan"], "above 0 and finite, got 'nan'"),
+        (["demo", "--seconds", "inf"], "above 0 and finite, got 'inf'"),
+        (["demo", "--max-files", "x"], "above 0 and finite, got 'x'"),
+        (["demo", "--max-files", "-1"], "above 0 and finite, got '-1'"),
+        (["pipe"], "the following arguments are required: module:queue"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_with_exit_code_2(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_help_tells_what_the_lines_of_pipe_look_like(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["pipe", "--help"])
+    assert '{"value": ..., "topics": "order.paid"}' in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_commands_need_no_extra() -> None:
+    """rich is imported on a terminal only."""
+    code = (
+        "import sys; sys.modules['rich'] = None; "
+        "from collectorqueue.cli import main; main(['demo', '--find', ''])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == (
+        "collectorqueue demo: --find needs a text to look for, got ''\n"
+    )

@@ -1,0 +1,430 @@
+"""Lifecycles: entered in order, left in reverse, each once, each in one task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+
+from collectorqueue import Collector, CollectorQueue, Context, Ok, Outcome, Payload
+from collectorqueue.errors import DuplicateKey, UnknownKey
+from tests.faults.harness import assert_closed, assert_serves, me
+from tests.support import Gate, Log, both_loops, ticks, until, virtual
+
+
+class Diary:
+    """Lifecycles that write down what happens, and fail where they are told to."""
+
+    def __init__(self, fail_enter: str = "", fail_exit: str = "") -> None:
+        self.lines: list[str] = []
+        self.fail_enter = fail_enter
+        self.fail_exit = fail_exit
+
+    def collector(self, key: str, processor: Any = None, **options: Any) -> Collector:
+        @asynccontextmanager
+        async def lifecycle(ctx: Context) -> AsyncIterator[None]:
+            await ticks(1)
+            if key in self.fail_enter:
+                self.lines.append(f"{key} fails to enter")
+                raise ValueError(f"enter {key}")
+            self.lines.append(f"{key} enters")
+            try:
+                yield
+            finally:
+                await ticks(1)
+                if key in self.fail_exit:
+                    self.lines.append(f"{key} fails to exit")
+                    raise ValueError(f"exit {key}")
+                self.lines.append(f"{key} exits")
+
+        return Collector(key, processor or Log(), lifecycle=lifecycle, **options)
+
+
+@both_loops
+async def test_they_are_entered_in_order_and_left_in_reverse() -> None:
+    diary = Diary()
+    async with CollectorQueue([diary.collector(key) for key in "abc"]) as queue:
+        assert diary.lines == ["a enters", "b enters", "c enters"]
+        await assert_serves(queue)
+        del diary.lines[:]
+    assert diary.lines == ["c exits", "b exits", "a exits"]
+
+
+@pytest.mark.parametrize("failing", "abcde")
+@both_loops
+async def test_if_one_fails_to_enter_those_before_it_are_left_and_start_raises(
+    failing: str,
+) -> None:
+    diary = Diary(fail_enter=failing)
+    queue = CollectorQueue([diary.collector(key) for key in "abcde"])
+    with pytest.raises(ValueError, match=f"^enter {failing}$"):
+        await queue.start()
+    before = "abcde"[: "abcde".index(failing)]
+    assert diary.lines == [
+        *[f"{key} enters" for key in before],
+        f"{failing} fails to enter",
+        *[f"{key} exits" for key in reversed(before)],
+    ]
+    assert not queue.is_running
+    assert queue.consumers == 0
+    diary.fail_enter = ""
+    async with queue:
+        await assert_serves(queue)
+    assert_closed(queue)
+
+
+@both_loops
+async def test_if_one_fails_to_enter_and_others_to_exit_start_raises_the_first(
+    caplog: Any,
+) -> None:
+    diary = Diary(fail_enter="c", fail_exit="ab")
+    queue = CollectorQueue([diary.collector(key) for key in "abc"])
+    with pytest.raises(ValueError, match=r"^enter c$"):
+        await queue.start()
+    assert diary.lines[-2:] == ["b fails to exit", "a fails to exit"]
+    assert "exit a" in caplog.text
+    assert "exit b" in caplog.text
+
+
+@pytest.mark.parametrize("failing", ["a", "c", "bd", "abcde"])
+@both_loops
+async def test_all_are_left_though_some_raise_and_the_errors_come_as_a_group(
+    failing: str,
+) -> None:
+    diary = Diary(fail_exit=failing)
+    queue = CollectorQueue([diary.collector(key) for key in "abcde"])
+    await queue.start()
+    await assert_serves(queue)
+    with pytest.raises(ExceptionGroup) as caught:
+        await queue.close()
+    assert [str(each) for each in caught.value.exceptions] == [
+        f"exit {key}" for key in reversed(failing)
+    ]
+    assert len([line for line in diary.lines if "exit" in line]) == 5
+    assert not queue.is_running
+    assert queue.drain_report is not None
+    assert queue.drain_report.ledger.ok == 1
+    assert_closed(queue)
+    diary.fail_exit = ""
+    async with queue:
+        await assert_serves(queue)
+
+
+@both_loops
+async def test_each_is_entered_and_left_in_one_task() -> None:
+    tasks: dict[str, list[Any]] = {}
+
+    class Lifecycle:
+        def __init__(self, key: str) -> None:
+            self.key = key
+
+        async def __aenter__(self) -> None:
+            tasks.setdefault(self.key, []).append(me())
+
+        async def __aexit__(self, *_: Any) -> None:
+            tasks[self.key].append(me())
+
+    queue = CollectorQueue(
+        [
+            Collector(key, Log(), lifecycle=lambda ctx, key=key: Lifecycle(key))
+            for key in "ab"
+        ]
+    )
+    await asyncio.create_task(queue.start())
+    await asyncio.create_task(queue.close())
+    assert all(entered is left for entered, left in tasks.values())
+
+
+@pytest.mark.parametrize("kind", ["TaskGroup", "timeout", "anyio scope", "anyio group"])
+@both_loops
+async def test_task_groups_and_scopes_work_inside_a_lifecycle(kind: str) -> None:
+    done = []
+
+    async def background() -> None:
+        await ticks(3)
+        done.append("background")
+
+    @asynccontextmanager
+    async def lifecycle(ctx: Context) -> AsyncIterator[None]:
+        if kind == "TaskGroup":
+            async with asyncio.TaskGroup() as group:
+                group.create_task(background())
+                ctx.group = group
+                yield
+        elif kind == "timeout":
+            async with asyncio.timeout(100):
+                yield
+        elif kind == "anyio scope":
+            with anyio.move_on_after(100):
+                yield
+        else:
+            async with anyio.create_task_group() as group:
+                group.start_soon(background)
+                yield
+        done.append("left")
+
+    async def handler(payload: Payload[Any], ctx: Context) -> str:
+        if kind == "TaskGroup":
+            ctx.group.create_task(background())
+        return "ok"
+
+    async with CollectorQueue([Collector("h", handler, lifecycle=lifecycle)]) as queue:
+        for _ in range(3):
+            assert await queue.publisher.call("h", 1) == "ok"
+    assert done[-1] == "left"
+    assert done.count("background") == {"TaskGroup": 4, "anyio group": 1}.get(kind, 0)
+
+
+@both_loops
+async def test_a_task_group_whose_child_fails_fails_the_exit_not_the_queue() -> None:
+    async def child() -> None:
+        await ticks(3)
+        raise ValueError("child")
+
+    @asynccontextmanager
+    async def lifecycle(ctx: Context) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child())
+            yield
+
+    queue = CollectorQueue([Collector("h", Log(), lifecycle=lifecycle)])
+    await queue.start()
+    await ticks(10)
+    await assert_serves(queue)
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await queue.close()
+    (group,) = caught.value.exceptions
+    assert isinstance(group, BaseExceptionGroup)
+    assert [str(each) for each in group.exceptions] == ["child"]
+    assert_closed(queue)
+
+
+@both_loops
+async def test_no_handler_runs_when_an_exit_begins() -> None:
+    running = 0
+    seen = []
+
+    async def handler(payload: Payload[Any], ctx: Context) -> None:
+        nonlocal running
+        assert ctx.open
+        running += 1
+        try:
+            await ticks(payload.value % 5)
+            assert ctx.open
+        finally:
+            running -= 1
+
+    @asynccontextmanager
+    async def lifecycle(ctx: Context) -> AsyncIterator[None]:
+        ctx.open = True
+        yield
+        seen.append(running)
+        ctx.open = False
+
+    for timeout in (10, 0):
+        queue = CollectorQueue([Collector("h", handler, lifecycle=lifecycle)])
+        await queue.start()
+        await queue.publisher.send_many(range(50))
+        await ticks(3)
+        await queue.close(timeout=timeout)
+        assert queue.ledger.failed == 0
+    assert seen == [0, 0]
+
+
+@both_loops
+async def test_what_a_lifecycle_puts_in_the_context_is_there_for_every_run() -> None:
+    @asynccontextmanager
+    async def lifecycle(ctx: Context) -> AsyncIterator[None]:
+        ctx.number = ctx.get_number() if "get_number" in ctx else 41
+        yield
+        del ctx.number
+
+    def handler(payload: Payload[int], ctx: Context) -> int:
+        ctx["number"] += payload.value
+        number: int = ctx.number
+        return number
+
+    async with CollectorQueue([Collector("h", handler, lifecycle=lifecycle)]) as queue:
+        assert await queue.publisher.call("h", 1) == 42
+        assert await queue.publisher.call("h", 1) == 43
+
+
+@both_loops
+async def test_a_lifecycle_may_send_when_entered_late_and_not_when_it_exits() -> None:
+    from collectorqueue.errors import QueueClosed, QueueNotStarted
+
+    seen: list[Any] = []
+
+    @asynccontextmanager
+    async def lifecycle(ctx: Context) -> AsyncIterator[None]:
+        try:
+            queue.publisher.send_nowait("at enter")
+        except QueueNotStarted as exc:
+            seen.append(type(exc))
+        yield
+        try:
+            queue.publisher.send_nowait("at exit")
+        except QueueClosed as exc:
+            seen.append(type(exc))
+
+    queue = CollectorQueue([Collector("log", Log(), lifecycle=lifecycle)])
+    async with queue:
+        pass
+    assert seen == [QueueNotStarted, QueueClosed]
+
+
+# -- while running ----------------------------------------------------------------
+
+
+@both_loops
+async def test_a_collector_is_added_while_running_lifecycle_first() -> None:
+    diary = Diary()
+    async with CollectorQueue([diary.collector("a")]) as queue:
+        adding = asyncio.create_task(queue.add_collector(diary.collector("b")))
+        await ticks(1)
+        assert "b" not in queue.collectors
+        await adding
+        assert list(queue.collectors) == ["a", "b"]
+        results = await queue.publisher.request("x")
+        assert results.keys() == ("a", "b")
+        await assert_serves(queue, keys="b")
+        del diary.lines[:]
+    assert diary.lines == ["b exits", "a exits"]
+
+
+@both_loops
+async def test_a_collector_whose_lifecycle_fails_is_not_added() -> None:
+    diary = Diary(fail_enter="b")
+    async with CollectorQueue([diary.collector("a")]) as queue:
+        with pytest.raises(ValueError, match=r"^enter b$"):
+            await queue.add_collector(diary.collector("b"))
+        assert list(queue.collectors) == ["a"]
+        event = await queue.publisher.send(1, keys="b")
+        await event
+        assert event.outcome is Outcome.UNROUTED
+        with pytest.raises(DuplicateKey):
+            await queue.add_collector(diary.collector("a"))
+        assert diary.lines.count("a enters") == 1
+        diary.fail_enter = ""
+        await queue.add_collector(diary.collector("b"))
+        await assert_serves(queue, keys="b")
+
+
+@both_loops
+async def test_two_at_once_with_one_key_one_is_added_and_the_other_left() -> None:
+    diary = Diary()
+    async with CollectorQueue([]) as queue:
+        results = await asyncio.gather(
+            *[queue.add_collector(diary.collector("b")) for _ in range(2)],
+            return_exceptions=True,
+        )
+        assert sorted(type(each) is DuplicateKey for each in results) == [False, True]
+        await assert_serves(queue, keys="b")
+    assert diary.lines.count("b enters") == diary.lines.count("b exits")
+
+
+@both_loops
+async def test_a_removed_collector_gets_no_more_events_ends_its_own_and_is_left() -> (
+    None
+):
+    gate = Gate()
+    diary = Diary()
+    async with CollectorQueue(
+        [diary.collector("a"), diary.collector("b", gate)]
+    ) as queue:
+        running = await queue.publisher.send("running", keys="b")
+        await until(lambda: gate.started)
+        removing = asyncio.create_task(queue.remove_collector("b"))
+        await ticks(2)
+        late = await queue.publisher.send("late", keys="b")
+        await late
+        assert late.outcome is Outcome.UNROUTED
+        assert not removing.done()
+        assert "b exits" not in diary.lines
+        gate.open()
+        await removing
+        assert (await running)["b"] == Ok("running")
+        assert diary.lines[-1] == "b exits"
+        with pytest.raises(UnknownKey):
+            await queue.remove_collector("b")
+        await queue.add_collector(diary.collector("b"))
+        await assert_serves(queue, keys="b")
+    assert_closed(queue)
+
+
+@both_loops
+async def test_events_that_were_queued_for_a_removed_collector_are_unrouted() -> None:
+    gate = Gate()
+    log = Log()
+    async with CollectorQueue(
+        [Collector("gate", gate), Collector("log", log)], max_consumers=1
+    ) as queue:
+        await queue.publisher.send(0, keys="gate")
+        await until(lambda: gate.started)
+        queued = await queue.publisher.send(1, keys="log")
+        await queue.remove_collector("log")
+        gate.open()
+        await queued
+        assert queued.outcome is Outcome.UNROUTED
+        assert log.values == []
+    assert_closed(queue)
+
+
+@both_loops
+async def test_an_exit_that_fails_on_removal_is_raised_there() -> None:
+    diary = Diary(fail_exit="b")
+    async with CollectorQueue([diary.collector("a"), diary.collector("b")]) as queue:
+        with pytest.raises(ValueError, match=r"^exit b$"):
+            await queue.remove_collector("b")
+        await assert_serves(queue)
+        diary.fail_exit = ""
+    assert diary.lines.count("b fails to exit") == 1
+    assert "b exits" not in diary.lines
+
+
+@virtual
+async def test_a_drain_ends_a_removal_that_waits_for_its_runs() -> None:
+    diary = Diary()
+
+    async def endless(payload: Payload[Any]) -> None:
+        await asyncio.Event().wait()
+
+    queue = CollectorQueue([diary.collector("a", endless)])
+    await queue.start()
+    await queue.publisher.send(1)
+    await ticks(2)
+    removing = asyncio.create_task(queue.remove_collector("a"))
+    await ticks(2)
+    await queue.close(timeout=1)
+    await asyncio.wait([removing], timeout=1)
+    assert removing.done()
+    assert diary.lines == ["a enters", "a exits"]
+    assert_closed(queue)
+
+
+@both_loops
+async def test_collectors_come_and_go_under_load() -> None:
+    diary = Diary()
+    async with CollectorQueue([diary.collector("stays")], max_consumers=4) as queue:
+
+        async def come_and_go(key: str) -> None:
+            for _ in range(10):
+                await queue.add_collector(diary.collector(key))
+                await ticks(len(key))
+                await queue.remove_collector(key)
+
+        async with asyncio.TaskGroup() as group:
+            for key in ("x", "yy", "zzz"):
+                group.create_task(come_and_go(key))
+            for value in range(200):
+                await queue.publisher.send(value)
+                await ticks(1)
+        await queue.publisher.wait()
+        assert queue.ledger.ok == 200
+    assert diary.lines.count("x enters") == diary.lines.count("x exits") == 10
+    assert diary.lines.count("zzz enters") == diary.lines.count("zzz exits") == 10
+    assert_closed(queue)

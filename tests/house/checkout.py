@@ -1,0 +1,44 @@
+"""Where the house stands: its files, its modules, and a clean way to run its Python."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src"
+CEXT = ROOT / "cext"
+PACKAGE = SOURCE / "collectorqueue"
+NATIVE = CEXT / "collectorqueue" / "_native"
+
+
+def python_files() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def cython_files() -> list[Path]:
+    return sorted([*CEXT.rglob("*.pyx"), *CEXT.rglob("*.pxd")])
+
+
+def module_name(file: Path) -> str:
+    """`collectorqueue.flow.pool` for its file; a .pyx and its .pxd have one name."""
+    base = CEXT if file.is_relative_to(CEXT) else SOURCE
+    parts = file.relative_to(base).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def run_python(
+    *arguments: str, cwd: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs this interpreter apart from the test run; the caller looks at the result."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )

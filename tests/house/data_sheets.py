@@ -1,0 +1,84 @@
+"""What a .pxd promises of each class: its fields, and so its size in memory."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.house.checkout import module_name
+from tests.house.imports import without_strings
+
+POINTER = ctypes.c_void_p
+C_TYPES: dict[str, type] = {
+    "bint": ctypes.c_int,
+    "char": ctypes.c_char,
+    "double": ctypes.c_double,
+    "int": ctypes.c_int,
+    "int32_t": ctypes.c_int32,
+    "int64_t": ctypes.c_int64,
+    "long long": ctypes.c_longlong,
+    "Py_ssize_t": ctypes.c_ssize_t,
+    "uint32_t": ctypes.c_uint32,
+    "uint64_t": ctypes.c_uint64,
+    "unsigned long": ctypes.c_ulong,
+}
+CLASS = re.compile(r"^cdef class (?P<name>\w+)(?:\((?P<base>\w+)\))?:")
+FIELD = re.compile(
+    r"^    cdef (?:readonly |public )?"
+    r"(?P<type>(?:unsigned |long )*\w+)\b(?P<names>[^(]*)$"
+)
+METHOD = re.compile(r"^    cp?def [^=\n]*\(")
+CONSTANT = re.compile(r"^    (?P<name>[A-Z]\w*) = (?P<value>\d+)", re.MULTILINE)
+
+
+@dataclass(slots=True)
+class DataSheet:
+    module: str
+    name: str
+    base: str | None
+    has_methods: bool = False
+    fields: list[tuple[type, int]] = field(default_factory=list)
+
+    def size(self, sheets: dict[str, DataSheet]) -> int:
+        """The bytes of one object as C lays it out: base, method table, fields."""
+        base = sheets[self.base] if self.base else None
+        inherited = base.size(sheets) if base else object.__basicsize__
+        parts: list[type] = [POINTER] * (inherited // ctypes.sizeof(POINTER))
+        if self.has_methods and not (base and base.has_table(sheets)):
+            parts.append(POINTER)
+        for kind, count in self.fields:
+            parts += [kind] * count
+        layout = [(f"at{number}", kind) for number, kind in enumerate(parts)]
+        return ctypes.sizeof(type("Layout", (ctypes.Structure,), {"_fields_": layout}))
+
+    def has_table(self, sheets: dict[str, DataSheet]) -> bool:
+        inherited = self.base is not None and sheets[self.base].has_table(sheets)
+        return self.has_methods or inherited
+
+
+def data_sheets(file: Path) -> list[DataSheet]:
+    text = without_strings(file.read_text(encoding="utf-8"))
+    constants = {each["name"]: int(each["value"]) for each in CONSTANT.finditer(text)}
+    sheets: list[DataSheet] = []
+    for raw in text.splitlines():
+        line = raw.split("#")[0].rstrip()
+        if match := CLASS.match(line):
+            sheets.append(DataSheet(module_name(file), match["name"], match["base"]))
+        elif METHOD.match(line):
+            sheets[-1].has_methods = True
+        elif sheets and (match := FIELD.match(line)):
+            for declared in match["names"].split(","):
+                sheets[-1].fields.append(_laid_out(match["type"], declared, constants))
+    return sheets
+
+
+def _laid_out(kind: str, declared: str, constants: dict[str, int]) -> tuple[type, int]:
+    """`uint64_t`, `*pages[OCTAVES]` -> a pointer, 60 times."""
+    count = 1
+    if array := re.search(r"\[(\w+)\]", declared):
+        size = array[1]
+        count = int(size) if size.isdigit() else constants[size]
+    # Whatever is not a plain C type is an object or a pointer to one.
+    return (POINTER if "*" in declared else C_TYPES.get(kind, POINTER)), count

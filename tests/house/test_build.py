@@ -1,0 +1,131 @@
+"""The build does what nobody would notice if it did not.
+
+A small core of two modules, built by the real setup.py in a folder of its own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.house.checkout import ROOT, run_python
+
+pytestmark = pytest.mark.slow
+
+SHEET = """
+cdef class Drop:
+    cdef readonly long long size
+"""
+DROP = '''
+cdef extern from *:
+    """
+    #ifdef __OPTIMIZE__
+    static int optimised = 1;
+    #else
+    static int optimised = 0;
+    #endif
+    """
+    bint optimised
+
+cdef class Drop:
+    pass
+
+def is_optimised():
+    return optimised
+
+def has_assertions():
+    try:
+        assert optimised == 2
+    except AssertionError:
+        return True
+    return False
+'''
+BUCKET = """
+from collectorqueue._native.drop cimport Drop
+
+cdef class Bucket(Drop):
+    pass
+"""
+
+
+class Trial:
+    """One copy of the house with a core small enough to build in a second or two."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.native = folder / "cext/collectorqueue/_native"
+        self.native.mkdir(parents=True)
+        shutil.copy(ROOT / "setup.py", folder)
+        (self.native / "drop.pxd").write_text(SHEET)
+        (self.native / "drop.pyx").write_text(DROP)
+        (self.native / "bucket.pyx").write_text(BUCKET)
+        # Real packages: a bare folder would give way to the collectorqueue under test.
+        for package in ("built/collectorqueue", "built/collectorqueue/_native"):
+            (folder / package).mkdir(parents=True)
+            (folder / package / "__init__.py").touch()
+
+    def build(self, **environment: str) -> str:
+        switches = dict.fromkeys(("CQ_DEBUG", "CQ_ANNOTATE", "CQ_COVERAGE"), "")
+        built = run_python(
+            *("setup.py", "build_ext", "--build-lib", "built"),
+            cwd=self.folder,
+            **{**switches, "CFLAGS": "", **environment},
+        )
+        assert built.returncode == 0, built.stdout + built.stderr
+        return built.stdout
+
+    def ask(self, expression: str) -> str:
+        answer = run_python(
+            "-c",
+            f"from collectorqueue._native import bucket, drop; print({expression})",
+            cwd=self.folder / "built",
+            PYTHONPATH=".",
+        )
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout.strip()
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Trial:
+    return Trial(tmp_path)
+
+
+def test_a_wheel_is_optimised_whatever_cflags_says(trial: Trial) -> None:
+    """CFLAGS replaces Python's own flags, -O3 too: ten times slower, without a word."""
+    output = trial.build(CFLAGS="-g0")
+    compiles = [line for line in output.splitlines() if " -c " in line]
+    assert len(compiles) == 2
+    assert all(" -O3" in line.partition(" -o ")[2] for line in compiles)
+    assert trial.ask("drop.is_optimised()") == "True"
+    assert trial.ask("drop.has_assertions()") == "False"
+
+
+def test_a_touched_pxd_rebuilds_every_module_that_uses_it(trial: Trial) -> None:
+    trial.build()
+    before = int(trial.ask("bucket.Bucket.__basicsize__"))
+    (trial.native / "drop.pxd").write_text(SHEET + "    cdef readonly long long age\n")
+    trial.build()
+    assert int(trial.ask("bucket.Bucket.__basicsize__")) == before + 8
+
+
+def test_nothing_is_compiled_twice_for_nothing(trial: Trial) -> None:
+    trial.build()
+    assert " -c " not in trial.build()
+
+
+def test_a_debug_build_keeps_assertions_and_does_not_outlive_its_switch(
+    trial: Trial,
+) -> None:
+    """The C that was generated for one recipe is not taken for another."""
+    trial.build(CQ_DEBUG="1")
+    assert trial.ask("drop.has_assertions()") == "True"
+    trial.build()
+    assert trial.ask("drop.has_assertions()") == "False"
+
+
+def test_generated_c_stays_out_of_the_sources(trial: Trial) -> None:
+    trial.build(CQ_ANNOTATE="1")
+    assert {file.suffix for file in trial.native.iterdir()} == {".pyx", ".pxd"}
+    assert list(trial.folder.glob("build/cython/**/drop.html"))
