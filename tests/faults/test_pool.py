@@ -228,9 +228,9 @@ async def test_a_ticker_keeps_ticking_while_200_000_trivial_events_drain(
             due = time.perf_counter_ns() + 1_000_000
             await asyncio.sleep(0.001)
             lags.append(time.perf_counter_ns() - due)
-        assert len(lags) >= 3
-        return sorted(lags)[len(lags) * 9 // 10 - 1]
+        return sorted(lags)[len(lags) * 9 // 10]
 
+    allowed_ns = 50_000_000 if asyncio.get_running_loop().get_debug() else 5_000_000
     async with CollectorQueue(
         [Collector("h", handler)], max_consumers=consumers, capacity=40_000
     ) as queue:
@@ -239,7 +239,7 @@ async def test_a_ticker_keeps_ticking_while_200_000_trivial_events_drain(
             for value in range(40_000):
                 queue.publisher.send_nowait(value)
             worst.append(await worst_lag_ns())
-        assert min(worst) < 5_000_000
+        assert min(worst) < allowed_ns
         assert queue.ledger.ok == 200_000
     assert_closed(queue)
 

@@ -10,7 +10,7 @@ import bisect
 cimport cython
 from libc.stdint cimport int64_t
 
-from collectorqueue._native.event cimport OK, CollectorEvent
+from collectorqueue._native.event cimport OK, CollectorEvent, add_waiter
 
 
 @cython.final
@@ -84,7 +84,7 @@ cdef class Members:
     cdef int add(self, CollectorEvent event) except -1:
         if event.state < OK:
             self.events[event] = None
-            event.add_waiter(Member(self, event))
+            add_waiter(event, Member(self, event))
         return 0
 
     cdef int leave_out(self, CollectorEvent event) except -1:

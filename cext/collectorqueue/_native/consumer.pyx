@@ -253,7 +253,7 @@ cdef class Consumer(Gatherer):
             self.branches.append(branch)
             scope = Scope.__new__(Scope)
             scope.event = event
-            base = self.core.base_context if event.context is None else event.context
+            base = self.core.base_context if event.result is None else event.result
             self.make_branch(branch, scoped_copy(base, scope))
         event.route = route
         if not HAS_EAGER_TASKS:

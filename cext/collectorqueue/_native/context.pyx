@@ -89,10 +89,10 @@ cdef class RunContext:
 
     cdef int enter(self, CollectorEvent event) except -1:
         """Begin a run: `step_in` and `step_out` around each of its steps, then `leave`."""
-        if event.context is not None:
+        if event.result is not None:
             self.scope = Scope.__new__(Scope)
-            self.scope.parent = event.context.get(SCOPE)
-            self.context = scoped_copy(event.context, self.scope)
+            self.scope.parent = event.result.get(SCOPE)
+            self.context = scoped_copy(event.result, self.scope)
             self.variables = None
         elif self.context is None:
             self.scope = Scope.__new__(Scope)

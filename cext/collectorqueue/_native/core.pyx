@@ -17,7 +17,7 @@ from collectorqueue._native.barrier cimport Barriers
 from collectorqueue._native.context cimport Scope, current_scope
 from collectorqueue._native.event cimport (
     ABORTED, BY_KEY, BY_TOPIC, DROPPED, FAILED, OK, QUEUED, RUNNING, UNROUTED,
-    CollectorEvent, EventWait, Hub, Payload,
+    CollectorEvent, EventWait, Hub, Payload, wake_waiters,
 )
 from collectorqueue._native.lanes cimport Lane, make_lane
 from collectorqueue._native.plan cimport Step
@@ -251,7 +251,7 @@ cdef class Core(Hub):
         event.sent_ns = now
         payload.sealed = True
         if self.propagate:
-            event.context = copy_context()
+            event.result = copy_context()
             track(event)
         elif is_tracked(payload):
             track(event)
@@ -372,7 +372,6 @@ cdef class Core(Hub):
             self.service_ns += now - event.start_ns
         event.state = outcome
         event.end_ns = now
-        event.context = None
         if not is_atomic(result) and is_tracked(result):
             track(event)
         event.result = result
@@ -387,7 +386,7 @@ cdef class Core(Hub):
         else:
             self.dropped += 1
         if event.waiters is not None:
-            event.wake_waiters()
+            wake_waiters(event)
         if self.barriers.standing:
             self.barriers.settled(event.id)
         if self.when_empty is not None and self.queued == 0 and self.in_flight == 0:

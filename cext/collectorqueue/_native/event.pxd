@@ -17,10 +17,8 @@ cdef class Payload:
     cdef object rare                # None, or the ttl in seconds
     cdef int32_t number             # the priority
     cdef char mode
-    cdef bint prioritised
-    cdef bint sealed
-
-    cdef int aim(self, object delivery, object keys, object topics) except -1
+    cdef char prioritised
+    cdef char sealed
 
 
 cdef class Hub:
@@ -39,21 +37,15 @@ cdef class Home:
 cdef class CollectorEvent:
     cdef readonly Payload payload
     cdef Home home
-    cdef object result              # None, one result, or the ResultList made of it
+    cdef object result              # of its end; until it starts, its sender's context
     cdef tuple route                # the steps it went to, for the labels
     cdef object waiters             # None, one future, or a dict of futures
-    cdef object context             # None, or the sender's context to run it in
     cdef readonly int64_t id
     cdef int64_t sent_ns
     cdef int64_t start_ns
     cdef int64_t end_ns
     cdef char state
-    cdef bint expires
-
-    cdef ResultList results(self)
-    cdef int add_waiter(self, object future) except -1
-    cdef int drop_waiter(self, object future) except -1
-    cdef int wake_waiters(self) except -1
+    cdef char expires
 
 
 cdef class EventWait:
@@ -74,5 +66,11 @@ cdef class Labelled:
     cdef tuple label                # (key,), made once
 
 
+# Functions, not methods: a table of methods would cost 8 bytes an object.
+cdef int aim(Payload payload, object delivery, object keys, object topics) except -1
+cdef ResultList results_of(CollectorEvent event)
+cdef int add_waiter(CollectorEvent event, object future) except -1
+cdef int drop_waiter(CollectorEvent event, object future) except -1
+cdef int wake_waiters(CollectorEvent event) except -1
 cdef Payload as_payload(object x, object delivery, object keys, object topics,
                         object priority, object ttl)

@@ -72,48 +72,22 @@ cdef class Payload:
     def __cinit__(self, value, delivery=None, keys=None, topics=None, priority=None,
                   *, ttl=None):
         self.value = value
-        if topics is not None or keys is not None or delivery is not None:
-            self.aim(delivery, keys, topics)
+        if delivery is not None:
+            aim(self, delivery, keys, topics)
+        elif type(topics) is str and keys is None:
+            self.mode = BY_TOPIC
+            self.address = topics
+        elif type(keys) is str and topics is None and keys:
+            self.mode = BY_KEY
+            self.address = keys
+        elif topics is not None or keys is not None:
+            aim(self, delivery, keys, topics)
         if priority is not None:
             self.set_priority(priority)
         if ttl is not None:
             self.rare = checked_ttl(ttl)
         if not is_atomic(value):
             track(self)
-
-    cdef int aim(self, object delivery, object keys, object topics) except -1:
-        cdef char mode
-        if delivery is None:
-            if keys is not None and topics is not None:
-                raise ConfigError(
-                    "a payload with both keys and topics needs a delivery, got "
-                    f"keys={keys!r}, topics={topics!r}"
-                )
-            mode = BY_KEY if keys is not None else (
-                BY_TOPIC if topics is not None else BY_BROADCAST)
-        else:
-            if not isinstance(delivery, str) or delivery not in MODES:
-                raise ConfigError(
-                    "delivery must be one of 'broadcast', 'key', 'topic', "
-                    f"got {delivery!r}"
-                )
-            mode = MODES[delivery]
-        if mode == BY_KEY:
-            address = checked_address("keys", keys)
-        elif mode == BY_TOPIC:
-            address = checked_address("topics", topics)
-        else:
-            address = None
-            if keys or topics:
-                raise ConfigError(
-                    "a broadcast payload takes no keys and no topics, got "
-                    f"keys={keys!r}, topics={topics!r}"
-                )
-        if not is_atomic(address):
-            track(self)
-        self.mode = mode
-        self.address = address
-        return 0
 
     @property
     def delivery(self):
@@ -143,7 +117,7 @@ cdef class Payload:
     def set_delivery(self, delivery, keys=None, topics=None):
         """Say anew whom it is for. Raises PayloadSealed once it has been sent."""
         self.check_open()
-        self.aim(delivery, keys, topics)
+        aim(self, delivery, keys, topics)
 
     def set_priority(self, priority):
         """Say anew how urgent it is, lower first; between -2**31 and 2**31 - 1.
@@ -177,6 +151,41 @@ cdef class Payload:
 
 
 use_payload_pool(Payload)
+
+
+cdef int aim(Payload payload, object delivery, object keys, object topics) except -1:
+    cdef char mode
+    if delivery is None:
+        if keys is not None and topics is not None:
+            raise ConfigError(
+                "a payload with both keys and topics needs a delivery, got "
+                f"keys={keys!r}, topics={topics!r}"
+            )
+        mode = BY_KEY if keys is not None else (
+            BY_TOPIC if topics is not None else BY_BROADCAST)
+    else:
+        if not isinstance(delivery, str) or delivery not in MODES:
+            raise ConfigError(
+                "delivery must be one of 'broadcast', 'key', 'topic', "
+                f"got {delivery!r}"
+            )
+        mode = MODES[delivery]
+    if mode == BY_KEY:
+        address = checked_address("keys", keys)
+    elif mode == BY_TOPIC:
+        address = checked_address("topics", topics)
+    else:
+        address = None
+        if keys or topics:
+            raise ConfigError(
+                "a broadcast payload takes no keys and no topics, got "
+                f"keys={keys!r}, topics={topics!r}"
+            )
+    if not is_atomic(address):
+        track(payload)
+    payload.mode = mode
+    payload.address = address
+    return 0
 
 
 cdef Payload as_payload(object x, object delivery, object keys, object topics,
@@ -283,7 +292,7 @@ cdef class CollectorEvent:
 
     def get_result(self):
         """The ResultList; None until the event has ended."""
-        return self.results() if self.state >= OK else None
+        return results_of(self) if self.state >= OK else None
 
     def wait(self, timeout=None):
         """Wait until the event has ended; returns its ResultList, whatever the outcome.
@@ -329,52 +338,56 @@ cdef class CollectorEvent:
             return 0
         return self.end_ns - self.start_ns
 
-    cdef ResultList results(self):
-        cdef tuple labels
-        if type(self.result) is ResultList:
-            return self.result
-        if self.result is None:
-            return sealed_list([], ())
-        labels = (None,)
-        if self.route is not None and len(self.route) == 1:
-            labels = (<Labelled>self.route[0]).label
-        # Not kept: a list a waiter throws away must not weigh on a million kept events.
-        return sealed_list([self.result], labels)
-
-    cdef int add_waiter(self, object future) except -1:
-        track(self)
-        if self.waiters is None:
-            self.waiters = future
-        elif type(self.waiters) is dict:
-            (<dict>self.waiters)[future] = None
-        else:
-            self.waiters = {self.waiters: None, future: None}
-        return 0
-
-    cdef int drop_waiter(self, object future) except -1:
-        if self.waiters is future:
-            self.waiters = None
-        elif type(self.waiters) is dict:
-            (<dict>self.waiters).pop(future, None)
-        return 0
-
-    cdef int wake_waiters(self) except -1:
-        waiters = self.waiters
-        self.waiters = None
-        if type(waiters) is dict:
-            for future in <dict>waiters:
-                if not future.done():
-                    future.set_result(None)
-        elif not waiters.done():
-            waiters.set_result(None)
-        return 0
-
     def __repr__(self):
         state = OUTCOMES[self.state] or ("queued" if self.state == QUEUED else "running")
         return f"<CollectorEvent id={self.id} {state} {self.payload!r}>"
 
 
 use_event_pool(CollectorEvent)
+
+
+cdef ResultList results_of(CollectorEvent event):
+    cdef tuple labels
+    if type(event.result) is ResultList:
+        return event.result
+    if event.result is None:
+        return sealed_list([], ())
+    labels = (None,)
+    if event.route is not None and len(event.route) == 1:
+        labels = (<Labelled>event.route[0]).label
+    # Not kept: a list a waiter throws away must not weigh on a million kept events.
+    return sealed_list([event.result], labels)
+
+
+cdef int add_waiter(CollectorEvent event, object future) except -1:
+    track(event)
+    if event.waiters is None:
+        event.waiters = future
+    elif type(event.waiters) is dict:
+        (<dict>event.waiters)[future] = None
+    else:
+        event.waiters = {event.waiters: None, future: None}
+    return 0
+
+
+cdef int drop_waiter(CollectorEvent event, object future) except -1:
+    if event.waiters is future:
+        event.waiters = None
+    elif type(event.waiters) is dict:
+        (<dict>event.waiters).pop(future, None)
+    return 0
+
+
+cdef int wake_waiters(CollectorEvent event) except -1:
+    waiters = event.waiters
+    event.waiters = None
+    if type(waiters) is dict:
+        for future in <dict>waiters:
+            if not future.done():
+                future.set_result(None)
+    elif not waiters.done():
+        waiters.set_result(None)
+    return 0
 
 
 @cython.final
@@ -403,7 +416,7 @@ cdef class EventWait:
             self.finish()
         if self.timed_out and self.event.state < OK:
             raise TimeoutError(f"the event did not end within {self.timeout} s")
-        raise StopIteration(self.event.results())
+        raise StopIteration(results_of(self.event))
 
     def send(self, value):
         return self.__next__()
@@ -430,7 +443,7 @@ cdef class EventWait:
                 )
             hub.begin_wait(self)
         self.future = loop.create_future()
-        event.add_waiter(self.future)
+        add_waiter(event, self.future)
         if self.timeout is not None:
             self.timer = loop.call_later(self.timeout, self.expire)
         self.future._asyncio_future_blocking = True
@@ -449,7 +462,7 @@ cdef class EventWait:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        self.event.drop_waiter(future)
+        drop_waiter(self.event, future)
         if not future.done():
             future.cancel()
         if self.owner is not None and self.event.home.hub is not NULL:

@@ -5,7 +5,7 @@ Rules of residence: what can be accepted at once. Waiting for room is the publis
 from contextvars import copy_context
 
 from collectorqueue._native.core cimport Core
-from collectorqueue._native.event cimport CollectorEvent, Payload, as_payload
+from collectorqueue._native.event cimport QUEUED, CollectorEvent, Payload, as_payload
 from collectorqueue._native.untracked cimport track
 
 
@@ -33,9 +33,9 @@ cdef class Sender:
 
     def carry_context(self, CollectorEvent event not None):
         """Run it in a copy of the caller's context."""
-        if event.context is None and not event.is_done():
+        if event.result is None and event.state == QUEUED:
             track(event)
-            event.context = copy_context()
+            event.result = copy_context()
 
     def offer_many(self, items, list accepted):
         """Accept what `items` yields; returns a payload that must wait, or None."""

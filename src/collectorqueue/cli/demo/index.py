@@ -28,7 +28,7 @@ from collectorqueue.cli.errors import CommandError
 __all__ = ["IndexWriter", "check_writable", "default_path", "open_index"]
 
 APPLICATION_ID = 0x43515831  # "CQX1": what makes an SQLite file an index of ours
-COMMIT_ROWS = 20_000  # a transaction each: some 40 a run, and 1 MB in memory
+COMMIT_ROWS = 20_000  # a transaction each: some 45 for the standard library
 
 SCHEMA = f"""
 PRAGMA application_id = {APPLICATION_ID};

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 __all__ = ["LagMeter"]
 
-TICK_S = 0.005  # short beside the lags that matter, and 0.1 % of a core
+TICK_S = 0.005  # short beside the lags that matter
 
 
 class LagMeter:

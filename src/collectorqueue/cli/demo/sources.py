@@ -15,7 +15,16 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["Found", "SourceText", "count_lines", "discover", "read", "standard_library"]
+__all__ = [
+    "NOT_STANDARD",
+    "Found",
+    "SourceText",
+    "count_lines",
+    "discover",
+    "read",
+    "standard_library",
+    "text_lines",
+]
 
 # Of the standard library only: installed packages are not part of it.
 NOT_STANDARD = frozenset({"site-packages", "__pycache__"})

@@ -1,7 +1,7 @@
 """Syntax: what the demo wants to know of a file's syntax tree.
 
-Rules of residence: trees stay in here. One is ten times the size of its text, and too
-many objects for the garbage collector to like; what leaves is a short list.
+Rules of residence: trees stay in here. One takes forty times the memory of its text, in
+objects that the garbage collector visits again and again; what leaves is a short list.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from collectorqueue.errors import CollectorQueueError, QueueClosed
 
 __all__ = ["Carrying"]
 
-WINDOW = 1_000  # lines: enough to keep a pool of 64 busy, some MB of usual lines
+WINDOW = 1_000  # lines: many times what a pool of 64 runs at once
 
 
 class Carrying:

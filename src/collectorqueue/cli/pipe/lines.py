@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 __all__ = ["LineSplitter"]
 
-LIMIT_BYTES = 64 * 1024 * 1024  # of one line: twice the largest webhook there is
+LIMIT_BYTES = 64 * 1024 * 1024  # of one line: GitHub caps its payloads at 25 MB
 
 
 class LineSplitter:

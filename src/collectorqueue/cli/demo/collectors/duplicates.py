@@ -55,7 +55,7 @@ class Duplicates:
         if isinstance(value, ScanFinished):
             return self.totals()
         text, last = value.text, value.number
-        # Its last line's length is all that chooses: the same in every run, and 40 ns.
+        # Its last line's length is all that chooses: cheap, and the same in every run.
         if last >= BLOCK and len(text.lines[last - 1]) % SAMPLE == 1:
             self._look(text.name, last - BLOCK + 1, text.lines[last - BLOCK : last])
         return None

