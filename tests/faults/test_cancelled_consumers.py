@@ -399,3 +399,37 @@ def test_a_program_that_ends_without_close_ends(loop: str, handler: str) -> None
     assert out.splitlines() == ["main ends", "the loop has ended", "the sum closes"], (
         err
     )
+
+
+@pytest.mark.parametrize("offset", range(10))
+@both_loops
+async def test_one_that_serves_an_awaited_event_may_be_cancelled_too(
+    offset: int,
+) -> None:
+    """A handler waits for an event; the consumer that was started for it is cancelled."""
+
+    async def outer(payload: Payload[Any]) -> str:
+        event = await queue.publisher.send(1, keys="inner")
+        await event
+        return str(event.outcome)
+
+    async def inner(payload: Payload[Any]) -> None:
+        await ticks(3)
+
+    queue = CollectorQueue(
+        [Collector("outer", outer), Collector("inner", inner)], max_consumers=1
+    )
+    async with queue:
+        before = consumer_tasks()
+        event = await queue.publisher.send(1, keys="outer")
+        await until(lambda: len(consumer_tasks()) == 2)
+        await ticks(offset)
+        for task in consumer_tasks():
+            if task not in before:
+                task.cancel()
+        results = await event.wait(timeout=5)
+        assert results.first().value in ("ok", "aborted")
+        await ticks(3)
+        assert queue.consumers == 1
+        await assert_serves(queue, keys="inner")
+    assert_closed(queue)

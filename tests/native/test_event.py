@@ -192,17 +192,17 @@ async def test_cancelling_twenty_thousand_waiters_is_linear() -> None:
         event = await queue.publisher.send(count)
         waits = [asyncio.ensure_future(event.wait()) for _ in range(count)]
         await ticks(2)
-        begun = time.perf_counter()
+        begun = time.process_time()
         for wait in waits:
             wait.cancel()
         await asyncio.wait(waits)
-        return time.perf_counter() - begun
+        return time.process_time() - begun
 
     async with queue:
         few = min([await cancel(2_000) for _ in range(3)])
         many = min([await cancel(20_000) for _ in range(2)])
-        # Ten times as many: 10 if linear, 100 if quadratic; a loaded machine in between.
-        assert many < 50 * few + 0.2, (few, many)
+        # Ten times as many: 10 if linear, 100 and seconds if quadratic.
+        assert many < 60 * few + 0.5, (few, many)
         gate.open()
 
 
