@@ -406,7 +406,7 @@ def test_a_program_that_ends_without_close_ends(loop: str, handler: str) -> None
 async def test_one_that_serves_an_awaited_event_may_be_cancelled_too(
     offset: int,
 ) -> None:
-    """A handler waits for an event; the consumer that was started for it is cancelled."""
+    """The consumer that was started for what a handler waits for is cancelled."""
 
     async def outer(payload: Payload[Any]) -> str:
         event = await queue.publisher.send(1, keys="inner")
@@ -432,4 +432,36 @@ async def test_one_that_serves_an_awaited_event_may_be_cancelled_too(
         await ticks(3)
         assert queue.consumers == 1
         await assert_serves(queue, keys="inner")
+    assert_closed(queue)
+
+
+@both_loops
+async def test_waiting_for_all_on_a_failed_queue_says_so() -> None:
+    """One handler still runs: it swallows its cancellation and takes its time."""
+    gate = Gate()
+
+    async def slow(payload: Payload[Any]) -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await gate(payload)
+        return "slow"
+
+    async with CollectorQueue(
+        [Collector("slow", slow)], max_consumers=2, autoscale=False
+    ) as queue:
+        event = await queue.publisher.send(1)
+        await ticks(4)
+        for task in consumer_tasks():
+            task.cancel()
+        await ticks(6)
+        with pytest.raises(QueueFailed):
+            queue.publisher.send_nowait(1)
+        waiting = asyncio.create_task(queue.publisher.wait())
+        await ticks(3)
+        gate.open()
+        await asyncio.wait([waiting], timeout=5)
+        error = waiting.exception()
+        assert error is None or isinstance(error, QueueFailed), error
+        await event.wait(timeout=5)
     assert_closed(queue)

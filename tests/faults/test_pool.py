@@ -263,3 +263,32 @@ async def test_a_stream_of_sends_does_not_keep_other_tasks_from_running() -> Non
         assert turns >= 20
         other.cancel()
         await ticks(2)
+
+
+@pytest.mark.parametrize("victims", [1, 2, 5])
+@virtual
+async def test_consumers_cancelled_as_they_retire_are_not_replaced(
+    victims: int,
+) -> None:
+    """In one turn somebody cancels idle consumers and the pool shrinks by the same."""
+    loop = asyncio.get_running_loop()
+    gate = Gate()
+    async with CollectorQueue([Collector("gate", gate)], max_consumers=8) as queue:
+        await queue.publisher.send_many(range(8))
+        await until(lambda: len(gate.started) == 8)
+        gate.open()
+        await queue.publisher.wait()
+
+        def cancel() -> None:
+            for task in consumer_tasks()[:victims]:
+                task.cancel()
+
+        # At the very time at which what is idle for two seconds is retired.
+        loop.call_at(loop.time() + 2.0, cancel)
+        await asyncio.sleep(2.001)
+        for _ in range(20):
+            await asyncio.sleep(1)
+            assert len(consumer_tasks()) == queue.consumers
+            await assert_serves(queue)
+        assert queue.consumers == 1
+    assert_closed(queue)

@@ -28,6 +28,7 @@ cdef class Consumer(Gatherer):
     cdef Py_ssize_t missing         # results
     cdef bint gave_up               # one of several was GIVEN_UP
     cdef int64_t now                # the clock, when it was last read
+    cdef readonly bint needs_successor      # it ended without being told to
     cdef readonly bint lost         # ended by somebody else's cancellation
 
     cdef object turn(self, object thrown)

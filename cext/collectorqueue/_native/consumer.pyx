@@ -72,11 +72,6 @@ cdef class Consumer(Gatherer):
                 coroutine.close()
 
     @property
-    def is_spent(self):
-        """It ended because its task may still be cancelled late."""
-        return self.spent and not self.retiring
-
-    @property
     def only_event(self):
         """The one event it is for, if it is not counted in the pool; else None."""
         return self.only
@@ -411,6 +406,7 @@ cdef class Consumer(Gatherer):
     cdef int expect_successor(self) except -1:
         """The pool will put another consumer in this one's place, a turn later."""
         if self.only is None and not self.retiring:
+            self.needs_successor = True
             self.core.coming += 1
         return 0
 

@@ -194,6 +194,10 @@ cdef class Core(Hub):
     def is_live(self):
         return self.phase == OPEN or self.phase == DRAINING
 
+    @property
+    def is_broken(self):
+        return self.phase == BROKEN
+
     # -- put ----------------------------------------------------------------------
 
     cdef CollectorEvent offer(self, Payload payload, bint may_wait):

@@ -27,8 +27,8 @@ class Consumer(Gatherer, Coroutine[Any, Any, None]):
         """It ended by somebody else's cancellation."""
 
     @property
-    def is_spent(self) -> bool:
-        """It ended because its task may still be cancelled late."""
+    def needs_successor(self) -> bool:
+        """It ended without being told to: the pool puts another in its place."""
 
     @property
     def only_event(self) -> CollectorEvent | None:

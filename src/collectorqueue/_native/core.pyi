@@ -84,6 +84,8 @@ class Core(Hub):
     @property
     def is_open(self) -> bool: ...
     @property
+    def is_broken(self) -> bool: ...
+    @property
     def is_live(self) -> bool:
         """Open or draining: events can end."""
 

@@ -130,7 +130,7 @@ class ConsumerPool:
             if consumer.lost:
                 self._loop.call_soon(self._run_again, consumer.only_event)
             return
-        if crash is not None or consumer.lost or consumer.is_spent:
+        if consumer.needs_successor:
             self._missing += 1
             self._lost += consumer.lost
             if not self._replacing:

@@ -133,7 +133,7 @@ class EventPublisher(Sender):
         Inside a handler it leaves out the events of the handlers that call it, and lends
         the pool one consumer while it waits.
         """
-        if not self.core.is_live:
+        if not (self.core.is_live or self.core.is_broken):
             if self.core.queued or self.core.in_flight:
                 raise QueueNotStarted("the queue is not running, its events cannot end")
             return
