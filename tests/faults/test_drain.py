@@ -695,3 +695,55 @@ async def test_events_of_an_earlier_run_stay_as_they_were() -> None:
         assert queue.ledger.accepted == 0
         await ticks(1)
     assert_closed(queue)
+
+
+@pytest.mark.parametrize("turns", range(8))
+@pytest.mark.parametrize("order", [1, -1])
+@virtual
+async def test_only_what_was_aborted_is_reported_as_aborted(
+    order: int, turns: int
+) -> None:
+    """One of two collectors ends about the deadline, at any turn of the loop."""
+
+    async def late(payload: Payload[Any]) -> str:
+        await asyncio.sleep(1)
+        await ticks(turns)
+        return "late"
+
+    async def early(payload: Payload[Any]) -> str:
+        await ticks(1)
+        return "early"
+
+    collectors = [Collector("late", late), Collector("early", early)][::order]
+    queue = CollectorQueue(collectors)
+    await queue.start()
+    event = await queue.publisher.send("value")
+    await ticks(1)
+    report = await queue.close(timeout=1)
+    aborted = event.outcome is Outcome.ABORTED
+    assert values(report.aborted) == ["value"] * aborted
+    assert report.ledger.aborted == aborted
+    assert_closed(queue)
+
+
+@pytest.mark.parametrize("turns", range(8))
+@both_loops
+async def test_after_close_there_are_no_consumers(turns: int) -> None:
+    """Though one was spent by its handler and waits for its successor."""
+
+    async def handler(payload: Payload[Any]) -> None:
+        await ticks(turns)
+        me().cancel()
+
+    for timeout in (0, 5):
+        queue = CollectorQueue(
+            [Collector("h", handler)], max_consumers=3, autoscale=False
+        )
+        await queue.start()
+        await queue.publisher.send_many(range(3))
+        await ticks(3)
+        await queue.close(timeout=timeout)
+        await ticks(3)
+        assert queue.consumers == 0
+        assert queue.load.busy == 0
+        assert_closed(queue)

@@ -114,7 +114,7 @@ class Storm:
 
 
 @pytest.mark.parametrize("may_break", [False, True])
-@pytest.mark.parametrize("seed", [*range(60), 719, 992])
+@pytest.mark.parametrize("seed", [*range(60), 719, 992, 4555, 4790])
 @virtual
 async def test_whatever_happens(seed: int, may_break: bool) -> None:
     storm = Storm(seed, may_break)
@@ -133,6 +133,7 @@ async def test_whatever_happens(seed: int, may_break: bool) -> None:
         if timeout is not None:
             assert loop.time() - begun <= timeout + 0.51
         assert report.ledger == queue.ledger
+        assert queue.consumers == 0
         assert len(report.aborted) <= queue.ledger.aborted
         assert_closed(queue)
         if storm.tasks:

@@ -186,6 +186,8 @@ async def test_an_event_that_nobody_keeps_runs_all_the_same() -> None:
 @pytest.mark.slow
 @both_loops
 async def test_cancelling_twenty_thousand_waiters_is_linear() -> None:
+    if asyncio.get_running_loop().get_debug():
+        pytest.skip("in debug mode asyncio's own tasks are what is measured")
     queue, gate = gated()
 
     async def cancel(count: int) -> float:

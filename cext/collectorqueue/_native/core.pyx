@@ -166,7 +166,8 @@ cdef class Core(Hub):
     def running(self):
         """The events that run now."""
         return [(<Seat>seat).event for seat in self.seats
-                if (<Seat>seat).event is not None]
+                if (<Seat>seat).event is not None
+                and (<Seat>seat).event.state == RUNNING]
 
     def queued_payloads(self):
         """The payloads that wait, next one first."""
@@ -451,7 +452,8 @@ cdef class Core(Hub):
     def lose_seats(self, Py_ssize_t count):
         """Consumers that have gone get no successors."""
         self.count_time(monotonic_ns())
-        self.consumers -= count
+        # At the end of a drain they have been retired with all others already.
+        self.consumers = max(0, self.consumers - count)
         self.coming -= count
 
     def reclaim(self, Py_ssize_t count):

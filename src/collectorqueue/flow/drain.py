@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from collectorqueue._native.core import Core
-from collectorqueue._native.event import CollectorEvent, Payload
+from collectorqueue._native.event import CollectorEvent, Outcome, Payload
 from collectorqueue.errors import EventAborted
 from collectorqueue.flow.pool import ConsumerPool
 from collectorqueue.quiet import quietly
@@ -72,14 +72,16 @@ class Drain:
         cancelled = not await self._emptied_before_deadline()
         if self._timer is not None:
             self._timer.cancel()
-        late = [event.payload for event in core.running()]
+        running = core.running()
         core.shut()
         why = "left at the drain deadline"
-        late += core.abort_queued(EventAborted(why))
+        queued = core.abort_queued(EventAborted(why))
         core.abort_running(why)
         if cancelled:
             await self._grace()
         abandoned = core.abandon_running(EventAborted("abandoned: it did not end when cancelled"))
+        # What ended by itself at the last moment is not to be resent.
+        late = [e.payload for e in running if e.outcome is Outcome.ABORTED] + queued
         if late:
             quietly(
                 log, logging.WARNING,
