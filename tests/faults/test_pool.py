@@ -230,7 +230,8 @@ async def test_a_ticker_keeps_ticking_while_200_000_trivial_events_drain(
             lags.append(time.perf_counter_ns() - due)
         return sorted(lags)[len(lags) * 9 // 10]
 
-    allowed_ns = 50_000_000 if asyncio.get_running_loop().get_debug() else 5_000_000
+    # A drain without slices would take 15 ms and more; the benchmarks hold it to 5.
+    allowed_ns = 50_000_000 if asyncio.get_running_loop().get_debug() else 12_000_000
     async with CollectorQueue(
         [Collector("h", handler)], max_consumers=consumers, capacity=40_000
     ) as queue:
