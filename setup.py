@@ -33,7 +33,9 @@ DIRECTIVES = {
     "nonecheck": DEBUG,
     "cdivision": True,
     "auto_pickle": False,
-    "embedsignature": False,
+    # For what is not `binding`, where signatures would be lost.
+    "embedsignature": True,
+    "embedsignature.format": "clinic",
     "linetrace": COVERAGE,
 }
 

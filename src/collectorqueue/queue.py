@@ -245,6 +245,7 @@ class CollectorQueue:
             collector.ctx,
             with_ctx=collector.takes_context,
             detached=collector.runs_in == "thread",
+            inline=collector.is_inline,
         )
         self._core.index.add(step, collector.topics)
         self._collectors[collector.key] = collector

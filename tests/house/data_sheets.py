@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
-from tests.house.checkout import module_name
+from tests.house.checkout import cython_files, module_name
 from tests.house.imports import without_strings
 
 POINTER = ctypes.c_void_p
@@ -20,15 +21,19 @@ C_TYPES: dict[str, type] = {
     "int64_t": ctypes.c_int64,
     "long long": ctypes.c_longlong,
     "Py_ssize_t": ctypes.c_ssize_t,
+    "short": ctypes.c_short,
+    "uint16_t": ctypes.c_uint16,
     "uint32_t": ctypes.c_uint32,
     "uint64_t": ctypes.c_uint64,
     "unsigned long": ctypes.c_ulong,
 }
+STRUCT = re.compile(r"^cdef struct (?P<name>\w+):")
 CLASS = re.compile(r"^cdef class (?P<name>\w+)(?:\((?P<base>\w+)\))?:")
 FIELD = re.compile(
     r"^    cdef (?:readonly |public )?"
     r"(?P<type>(?:unsigned |long )*\w+)\b(?P<names>[^(]*)$"
 )
+STRUCT_FIELD = re.compile(r"^    (?P<type>(?:unsigned )?\w+)\b(?P<names>[^(]*)$")
 METHOD = re.compile(r"^    cp?def [^=\n]*\(")
 CONSTANT = re.compile(r"^    (?P<name>[A-Z]\w*) = (?P<value>\d+)", re.MULTILINE)
 
@@ -62,16 +67,56 @@ def data_sheets(file: Path) -> list[DataSheet]:
     text = without_strings(file.read_text(encoding="utf-8"))
     constants = {each["name"]: int(each["value"]) for each in CONSTANT.finditer(text)}
     sheets: list[DataSheet] = []
+    inside = False
     for raw in text.splitlines():
         line = raw.split("#")[0].rstrip()
         if match := CLASS.match(line):
             sheets.append(DataSheet(module_name(file), match["name"], match["base"]))
+            inside = True
+        elif line and not line.startswith(" "):
+            inside = False  # a function's variables look like fields
+        elif not inside:
+            continue
         elif METHOD.match(line):
             sheets[-1].has_methods = True
-        elif sheets and (match := FIELD.match(line)):
+        elif match := FIELD.match(line):
             for declared in match["names"].split(","):
                 sheets[-1].fields.append(_laid_out(match["type"], declared, constants))
     return sheets
+
+
+@cache
+def structs() -> dict[str, type]:
+    """The plain C structures that classes hold whole."""
+    found: dict[str, type] = {}
+    for file in cython_files():
+        if file.suffix == ".pxd":
+            found |= _structs_of(without_strings(file.read_text(encoding="utf-8")))
+    return found
+
+
+def _structs_of(text: str) -> dict[str, type]:
+    fields: dict[str, list[tuple[str, type]]] = {}
+    inside = ""
+    for raw in text.splitlines():
+        line = raw.split("#")[0].rstrip()
+        if match := STRUCT.match(line):
+            inside = match["name"]
+            fields[inside] = []
+        elif line and not line.startswith(" "):
+            inside = ""
+        elif inside and (match := STRUCT_FIELD.match(line)):
+            kind = _plain(match["type"], match["names"]) or POINTER
+            fields[inside].append((match["names"].strip(" *"), kind))
+    return {
+        name: type(name, (ctypes.Structure,), {"_fields_": inner})
+        for name, inner in fields.items()
+    }
+
+
+def _plain(kind: str, declared: str) -> type | None:
+    """A plain C type; None for pointers and for objects, which are pointers too."""
+    return None if "*" in declared else C_TYPES.get(kind)
 
 
 def _laid_out(kind: str, declared: str, constants: dict[str, int]) -> tuple[type, int]:
@@ -80,5 +125,6 @@ def _laid_out(kind: str, declared: str, constants: dict[str, int]) -> tuple[type
     if array := re.search(r"\[(\w+)\]", declared):
         size = array[1]
         count = int(size) if size.isdigit() else constants[size]
-    # Whatever is not a plain C type is an object or a pointer to one.
-    return (POINTER if "*" in declared else C_TYPES.get(kind, POINTER)), count
+    # Whatever is neither plain nor a structure is an object or a pointer to one.
+    held = None if "*" in declared else structs().get(kind)
+    return (_plain(kind, declared) or held or POINTER), count

@@ -76,7 +76,6 @@ cdef class Branch(Driver):
             if thrown is None:
                 status = self.begin(self.step, self.event)
             else:
-                self.step.received += 1
                 self.step.running += 1
                 self.delivered = True
                 self.raised(thrown)

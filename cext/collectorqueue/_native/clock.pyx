@@ -40,6 +40,11 @@ cdef extern from *:
     #define CQ_HAS_TICKS 0
     #endif
 
+    #ifdef __GNUC__
+    #define CQ_SELDOM __attribute__((noinline, cold))
+    #else
+    #define CQ_SELDOM
+    #endif
     #define CQ_CALIBRATE_NS 20000000LL  /* over which the rate is measured: 3 in a million */
     #define CQ_TRUST_NS 500000.0        /* for which the counter is followed by itself */
 
@@ -54,7 +59,7 @@ cdef extern from *:
         int64_t latest;         /* what was told last: time never goes back */
     } cq_clock;
 
-    static int64_t cq_ask_kernel(void) {
+    static CQ_SELDOM int64_t cq_ask_kernel(void) {
         int64_t ns = cq_kernel_ns();
         if (cq_clock.usable) {
             uint64_t ticks = CQ_TICKS();
@@ -102,8 +107,10 @@ cdef bint swapped = False
 
 
 cdef int64_t monotonic_ns() noexcept:
-    if not swapped:
-        return cq_monotonic_ns()
+    return swapped_ns() if swapped else cq_monotonic_ns()
+
+
+cdef int64_t swapped_ns() noexcept:
     try:
         return <int64_t>(<double>source() * 1e9)
     except Exception:

@@ -1,7 +1,7 @@
 """A consumer: take -> route -> collect -> settle, as one compiled state machine."""
 from libc.stdint cimport int64_t
 
-from collectorqueue._native.branch cimport Gatherer
+from collectorqueue._native.branch cimport Branch, Gatherer
 from collectorqueue._native.event cimport CollectorEvent
 from collectorqueue._native.plan cimport Step
 
@@ -28,6 +28,7 @@ cdef class Consumer(Gatherer):
     cdef Py_ssize_t missing         # results
     cdef bint gave_up               # one of several was GIVEN_UP
     cdef int64_t now                # the clock, when it was last read
+    cdef int64_t begun_ns           # when its own part of several began
     cdef readonly bint needs_successor      # it ended without being told to
     cdef readonly bint lost         # ended by somebody else's cancellation
 
@@ -35,8 +36,14 @@ cdef class Consumer(Gatherer):
     cdef object go_on(self, object thrown)
     cdef object next_event(self)
     cdef int start(self) except -1
-    cdef tuple ask_router(self)
+    cdef object ask_router(self)
     cdef int start_several(self, tuple route) except -1
+    cdef int start_last(self, Step step) except -1
+    cdef int run_inline(self, Step step, Py_ssize_t at) except -1
+    cdef int branch_off(self, Step step, Py_ssize_t at) except -1
+    cdef int branch_on(self, object coroutine, Step step, Py_ssize_t at) except -1
+    cdef Branch new_branch(self, Step step, Py_ssize_t at)
+    cdef int wait_for_others(self) except -1
     cdef int own_part_done(self) except -1
     cdef int finish(self) except -1
     cdef int settle_several(self) except -1

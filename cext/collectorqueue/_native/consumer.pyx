@@ -4,8 +4,9 @@ Rules of residence: the way of one event after the other. A consumer is a corout
 task, but not an `async def`: the task calls `turn`, which drives handlers until one really
 has to wait. It knows Steps, not policies; how many consumers there are is decided elsewhere.
 
-With several collectors the last is driven by the consumer itself and each other by a Branch
-in a task of its own, because a coroutine must not change tasks half-way.
+With several collectors the last is driven by the consumer itself, and so are those that are
+plain functions and never wait; each other by a Branch in a task of its own, because a
+coroutine must not change tasks half-way.
 """
 import asyncio
 import sys
@@ -16,8 +17,10 @@ from libc.stdint cimport int64_t
 
 from collectorqueue._native.branch cimport Branch, Gatherer
 from collectorqueue._native.clock cimport monotonic_ns
-from collectorqueue._native.context cimport RunContext, Scope, scoped_copy
-from collectorqueue._native.core cimport Core, describe_miss
+from collectorqueue._native.context cimport (
+    RunContext, Scope, begin_run, end_run, scoped_copy, step_in, step_out,
+)
+from collectorqueue._native.core cimport Core, count_time, describe_miss
 from collectorqueue._native.driver cimport GIVEN_UP, SUSPENDED
 from collectorqueue._native.event cimport (
     ABORTED, FAILED, OK, QUEUED, UNROUTED, CollectorEvent,
@@ -26,6 +29,7 @@ from collectorqueue._native.plan cimport Step, count_run
 from collectorqueue._native.results cimport (
     Error, Ok, ResultList, error_from, sealed_list,
 )
+from collectorqueue._native.router cimport as_route
 
 from collectorqueue.errors import EventAborted, Unrouted
 
@@ -114,6 +118,8 @@ cdef class Consumer(Gatherer):
             raise
         finally:
             self.core.turning -= 1
+            if self.context is not None:
+                step_out(self.context)
 
     cdef object go_on(self, object thrown):
         cdef Core core = self.core
@@ -136,8 +142,10 @@ cdef class Consumer(Gatherer):
             if thrown is not None:
                 self.delivered = True
                 self.raised(thrown)
-            elif self.begin(self.step, self.event) == SUSPENDED:
-                return self.pause()
+            else:
+                self.begun_ns = self.event.start_ns
+                if self.begin(self.step, self.event) == SUSPENDED:
+                    return self.pause()
             if self.own_part_done() == WAITING:
                 return self.pause()
         else:
@@ -188,85 +196,131 @@ cdef class Consumer(Gatherer):
 
     cdef int start(self) except -1:
         """Route the event in hand and begin to collect it."""
-        cdef tuple route
         cdef CollectorEvent event = self.event
         self.stage = COLLECTING
         if self.context is None:
             self.context = RunContext(self.core.base_context)
-        if self.core.custom_select is None:
-            route = self.core.route(event.payload)
-        else:
+        if self.core.custom_select is not None:
             route = self.ask_router()
             if route is None:
                 return FREE
-        if len(route) == 1:
+        elif self.core.custom_route is not None:
+            route = self.core.custom_route
+        else:
+            route = self.core.index.route(event.payload)
+        if type(route) is Step:
             event.route = route
-            if self.begin(<Step>route[0], event) == SUSPENDED:
+            if self.begin(<Step>route, event) == SUSPENDED:
                 return WAITING
             return self.own_part_done()
-        if not route:
+        if not <tuple>route:
             self.now = monotonic_ns()
             self.core.settle(event, UNROUTED, Error(Unrouted(describe_miss(event.payload))),
                              self.now)
             self.close_event()
             return FREE
-        return self.start_several(route)
+        return self.start_several(<tuple>route)
 
-    cdef tuple ask_router(self):
+    cdef object ask_router(self):
         """The route a custom router selects; None: it failed, and so has the event."""
-        self.context.enter(self.event)
-        self.context.step_in()
+        self.step = None
+        begin_run(self.context, self.event)
+        step_in(self.context)
         try:
-            return self.core.custom_select(self.event.payload)
+            return as_route(self.core.custom_select(self.event.payload))
         except BaseException as exc:
             error = error_from(exc)
-        finally:
-            self.context.step_out()
         self.now = monotonic_ns()
         self.core.settle(self.event, FAILED, error, self.now)
         self.close_event()
         return None
 
     cdef int start_several(self, tuple route) except -1:
-        """Begin all collectors, in order: each in a task of its own, the last in ours."""
-        cdef Branch branch
-        cdef Scope scope
+        """Begin all collectors, in order: the last in our own task, each other that may
+        have to wait in a task of its own."""
         cdef Py_ssize_t at
         cdef Py_ssize_t last = len(route) - 1
-        cdef CollectorEvent event = self.event
+        cdef Step step
+        self.event.route = route
         self.missing = last + 1
         self.results = [None] * (last + 1)
         self.branches = []
         self.gave_up = False
-        for at in range(last):
-            branch = Branch.__new__(Branch)
-            branch.gatherer = self
-            branch.core = self.core
-            branch.at = at
-            branch.step = <Step>route[at]
-            branch.event = event
-            self.branches.append(branch)
-            scope = Scope.__new__(Scope)
-            scope.event = event
-            base = self.core.base_context if event.result is None else event.result
-            self.make_branch(branch, scoped_copy(base, scope))
-        event.route = route
-        if not HAS_EAGER_TASKS:
-            self.step = <Step>route[last]
+        for at in range(last + 1):
+            step = <Step>route[at]
+            if at == last and not self.spent:
+                return self.start_last(step)
+            # Before Python 3.12 a task begins a turn later: what follows it must not pass.
+            if step.inline and not self.spent and (HAS_EAGER_TASKS or not self.branches):
+                self.run_inline(step, at)
+            else:
+                self.step = None
+                self.branch_off(step, at)
+        return self.wait_for_others()
+
+    cdef int start_last(self, Step step) except -1:
+        if self.branches and not HAS_EAGER_TASKS:
+            self.step = step
             self.stage = HELD
             return WAITING
-        if self.begin(<Step>route[last], event) == SUSPENDED:
+        self.begun_ns = self.now
+        if self.begin(step, self.event) == SUSPENDED:
             return WAITING
         return self.own_part_done()
+
+    cdef int run_inline(self, Step step, Py_ssize_t at) except -1:
+        """Call a plain function; if it returns something to await, a task takes that on."""
+        cdef int64_t begun = self.now
+        if self.call(step, self.event) == SUSPENDED:
+            coroutine, self.coroutine = self.coroutine, None
+            self.branch_on(coroutine, step, at)
+        else:
+            self.now = monotonic_ns()
+            count_run(step, type(self.answer) is Ok, self.now - begun)
+            self.collected(at, self.answer, self.verdict)
+            self.answer = None
+        end_run(self.context)
+        return 0
+
+    cdef int branch_off(self, Step step, Py_ssize_t at) except -1:
+        """Have a collector called and driven in a task of its own."""
+        cdef Scope scope = Scope.__new__(Scope)
+        scope.event = self.event
+        base = self.core.base_context if self.event.result is None else self.event.result
+        self.make_branch(self.new_branch(step, at), scoped_copy(base, scope))
+        return 0
+
+    cdef int branch_on(self, object coroutine, Step step, Py_ssize_t at) except -1:
+        """Have a coroutine that was not begun yet driven in a task of its own."""
+        cdef Branch branch = self.new_branch(step, at)
+        branch.begun = True
+        branch.coroutine = coroutine
+        self.make_branch(branch, self.context.hand_over())
+        return 0
+
+    cdef Branch new_branch(self, Step step, Py_ssize_t at):
+        cdef Branch branch = Branch.__new__(Branch)
+        branch.gatherer = self
+        branch.core = self.core
+        branch.at = at
+        branch.step = step
+        branch.event = self.event
+        self.branches.append(branch)
+        return branch
 
     cdef int own_part_done(self) except -1:
         """What the consumer itself drove is over."""
         self.stage = COLLECTING
         self.now = monotonic_ns()
         if self.results is None:
-            return self.finish()
-        count_run(self.step, type(self.answer) is Ok, self.now - self.event.start_ns)
+            self.finish()
+            return FREE
+        count_run(self.step, type(self.answer) is Ok, self.now - self.begun_ns)
         self.collected(len(self.results) - 1, self.answer, self.verdict)
+        return self.wait_for_others()
+
+    cdef int wait_for_others(self) except -1:
+        """Nothing of the event is left to do for the consumer itself."""
         if self.leaving and self.missing:
             self.give_up_event()
             return FREE
@@ -279,19 +333,15 @@ cdef class Consumer(Gatherer):
     cdef int finish(self) except -1:
         """The only collector is done, and so is the event."""
         cdef CollectorEvent event = self.event
-        cdef bint good = type(self.answer) is Ok
-        cdef char outcome = OK if good else FAILED
-        if type(self.answer) is ResultList:
-            good = not self.answer.errors()
-            outcome = OK if good else FAILED
-            if not (<ResultList>self.answer).data:
-                outcome = UNROUTED
-        count_run(self.step, good, self.now - event.start_ns)
+        cdef char outcome = OK
+        if type(self.answer) is not Ok:
+            outcome = outcome_of(self.answer)
+        count_run(self.step, outcome != FAILED, self.now - event.start_ns)
         if self.verdict == GIVEN_UP:
             outcome = ABORTED
         self.core.settle(event, outcome, self.answer, self.now)
         self.close_event()
-        return FREE
+        return 0
 
     cdef int collected(self, Py_ssize_t at, object answer, int verdict) except -1:
         """One of several collectors is done; the last of them settles the event."""
@@ -322,18 +372,17 @@ cdef class Consumer(Gatherer):
         return 0
 
     cdef int close_event(self) except -1:
-        """Nothing of the event is left in the consumer."""
-        if self.context is not None and self.context.scope is not None:
-            self.context.leave()
+        """Nothing of the event is left in the consumer, but its step: mostly the next's."""
+        if self.context is not None:
+            end_run(self.context)
         self.event = None
-        self.step = None
         self.answer = None
-        self.yielded = None
         if self.results is not None:
             self.results = None
             self.branches = None
-        self.now = max(self.now, self.core.counted_ns)
-        self.core.count_time(self.now)
+        if self.now < self.core.counted_ns:
+            self.now = self.core.counted_ns
+        count_time(self.core, self.now)
         self.core.busy -= 1
         return 0
 
@@ -361,7 +410,7 @@ cdef class Consumer(Gatherer):
             detached = detached and (<Branch>branch).is_over_or_detached()
             (<Branch>branch).abort(why)
         if self.stage != JOINING:
-            detached = detached and self.step.detached
+            detached = detached and self.step is not None and self.step.detached
             self.cancel_task()
         if detached and self.event is not None:
             self.settle_several()
@@ -388,6 +437,7 @@ cdef class Consumer(Gatherer):
 
     cdef object go_idle(self):
         self.stage = IDLE
+        self.step = None
         self.idle_since = self.now
         self.core.idle.append(self)
         return self.ring_later()
@@ -420,6 +470,15 @@ cdef class Consumer(Gatherer):
         if core.queued and core.coming == 0:
             core.call_for_help()
         raise thrown
+
+
+cdef char outcome_of(object answer) except -1:
+    """What an answer other than a plain Ok makes of its event."""
+    if type(answer) is not ResultList:
+        return FAILED
+    if not (<ResultList>answer).data:
+        return UNROUTED
+    return FAILED if answer.errors() else OK
 
 
 Coroutine.register(Consumer)

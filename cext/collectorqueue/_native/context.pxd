@@ -1,5 +1,34 @@
 """Which event's code is running: a Scope in a context of its own for each run."""
+from cpython.ref cimport PyObject
+
 from collectorqueue._native.event cimport CollectorEvent
+
+cdef extern from *:
+    """
+    typedef struct { PyObject *found; int count; } cq_visit_state;
+    static int cq_visit(PyObject *o, void *arg) {
+        cq_visit_state *state = (cq_visit_state *)arg;
+        state->found = o;
+        state->count++;
+        return 0;
+    }
+    /* What a context holds its variables in, borrowed: the last of the objects it refers
+       to, which are one, or two while it is entered. None if there are others. */
+    static inline PyObject *cq_context_variables(PyObject *context, int entered) {
+        cq_visit_state state = {NULL, 0};
+        traverseproc traverse = Py_TYPE(context)->tp_traverse;
+        if (traverse == NULL || traverse(context, cq_visit, &state)) return Py_None;
+        return state.count == 1 + entered ? state.found : Py_None;
+    }
+    static inline Py_ssize_t cq_owners(PyObject *o) { return Py_REFCNT(o); }
+    """
+    PyObject *context_variables "cq_context_variables"(
+        PyObject *context, bint entered) noexcept
+    Py_ssize_t owners "cq_owners"(PyObject *o) noexcept
+
+cdef extern from "Python.h":
+    int PyContext_Enter(PyObject *context) except -1
+    int PyContext_Exit(PyObject *context) except -1
 
 
 cdef class Scope:
@@ -14,10 +43,49 @@ cdef class RunContext:
     cdef object context             # made for this run, or still as new from the last
     cdef object variables           # what `context` held when it was made; None: not known
     cdef Scope scope
+    cdef bint entered
 
-    cdef int enter(self, CollectorEvent event) except -1
-    cdef int leave(self) except -1
-    cdef int step_in(self) except -1
-    cdef int step_out(self) except -1
+    cdef int make(self, CollectorEvent event) except -1
+    cdef int let_go(self) except -1
+    cdef object hand_over(self)
+
 
 cdef object scoped_copy(object base, Scope scope)
+
+
+cdef inline int begin_run(RunContext run, CollectorEvent event) except -1:
+    """Have a context for an event: `step_in` before each of its steps, then `end_run`."""
+    if run.context is None or event.result is not None:
+        run.make(event)
+    run.scope.event = event
+    return 0
+
+
+cdef inline int end_run(RunContext run) except -1:
+    """The event is over; keep the context, entered as it is, only if it is as new."""
+    if run.scope is None:
+        return 0
+    run.scope.event = None
+    if (run.variables is None
+            or owners(<PyObject *>run.context) != 1 + run.entered
+            or context_variables(<PyObject *>run.context, run.entered)
+                != <PyObject *>run.variables
+            or owners(<PyObject *>run.variables) != 2):
+        run.let_go()
+    return 0
+
+
+cdef inline int step_in(RunContext run) except -1:
+    """What runs from now on runs in this context, over the end of a run too."""
+    if not run.entered:
+        PyContext_Enter(<PyObject *>run.context)
+        run.entered = True
+    return 0
+
+
+cdef inline int step_out(RunContext run) except -1:
+    """Back to the context of the task: before it gives its turn up."""
+    if run.entered:
+        run.entered = False
+        PyContext_Exit(<PyObject *>run.context)
+    return 0

@@ -18,31 +18,8 @@ from cpython.ref cimport PyObject
 
 from collectorqueue._native.event cimport OK, CollectorEvent
 
-cdef extern from *:
-    """
-    typedef struct { PyObject *found; int count; } cq_visit_state;
-    static int cq_visit(PyObject *o, void *arg) {
-        cq_visit_state *state = (cq_visit_state *)arg;
-        state->found = o;
-        state->count++;
-        return 0;
-    }
-    /* The one object a context that is not entered refers to, borrowed; else None. */
-    static inline PyObject *cq_context_variables(PyObject *context) {
-        cq_visit_state state = {NULL, 0};
-        traverseproc traverse = Py_TYPE(context)->tp_traverse;
-        if (traverse == NULL || traverse(context, cq_visit, &state)) return Py_None;
-        return state.count == 1 ? state.found : Py_None;
-    }
-    static inline Py_ssize_t cq_owners(PyObject *o) { return Py_REFCNT(o); }
-    """
-    PyObject *context_variables "cq_context_variables"(object context) noexcept
-    Py_ssize_t owners "cq_owners"(PyObject *o) noexcept
-
 cdef extern from "Python.h":
     object PyContext_Copy(object context)
-    int PyContext_Enter(object context) except -1
-    int PyContext_Exit(object context) except -1
     object PyContextVar_Set(object var, object value)
     int PyContextVar_Get(object var, PyObject *default, PyObject **value) except -1
 
@@ -72,11 +49,11 @@ cdef Scope current_scope():
 cdef object scoped_copy(object base, Scope scope):
     """A copy of a context with a scope set in it."""
     copy = PyContext_Copy(base)
-    PyContext_Enter(copy)
+    PyContext_Enter(<PyObject *>copy)
     try:
         PyContextVar_Set(SCOPE, scope)
     finally:
-        PyContext_Exit(copy)
+        PyContext_Exit(<PyObject *>copy)
     return copy
 
 
@@ -87,36 +64,35 @@ cdef class RunContext:
     def __cinit__(self, base):
         self.base = base
 
-    cdef int enter(self, CollectorEvent event) except -1:
-        """Begin a run: `step_in` and `step_out` around each of its steps, then `leave`."""
+    cdef int make(self, CollectorEvent event) except -1:
+        """A context of this run's own: a copy of its sender's, or of the base."""
+        step_out(self)
+        self.scope = Scope.__new__(Scope)
         if event.result is not None:
-            self.scope = Scope.__new__(Scope)
             self.scope.parent = event.result.get(SCOPE)
             self.context = scoped_copy(event.result, self.scope)
             self.variables = None
-        elif self.context is None:
-            self.scope = Scope.__new__(Scope)
+        else:
             self.context = scoped_copy(self.base, self.scope)
-            self.variables = <object>context_variables(self.context) if REUSE else None
-        self.scope.event = event
-        return 0
-
-    cdef int leave(self) except -1:
-        """End a run; keep the context only if it is as new."""
-        self.scope.event = None
-        if (self.variables is None
-                or owners(<PyObject *>self.context) != 1
-                or context_variables(self.context) != <PyObject *>self.variables
-                or owners(<PyObject *>self.variables) != 2):
-            self.context = None
             self.variables = None
+            if REUSE:
+                self.variables = <object>context_variables(
+                    <PyObject *>self.context, False)
         return 0
 
-    cdef int step_in(self) except -1:
-        return PyContext_Enter(self.context)
+    cdef object hand_over(self):
+        """Give the context of this run, and its scope, to what goes on with it."""
+        context = self.context
+        self.let_go()
+        self.scope = None
+        return context
 
-    cdef int step_out(self) except -1:
-        return PyContext_Exit(self.context)
+    cdef int let_go(self) except -1:
+        """The next run gets another context."""
+        step_out(self)
+        self.context = None
+        self.variables = None
+        return 0
 
 
 def reuse_is_safe():
@@ -124,18 +100,32 @@ def reuse_is_safe():
     marker = contextvars.ContextVar("collectorqueue_marker")
     context = contextvars.Context()
     context.run(marker.set, 1)
-    variables = <object>context_variables(context)
+    variables = <object>context_variables(<PyObject *>context, False)
     if variables is None or owners(<PyObject *>variables) != 2:
         return False
+    if not contextvars.copy_context().run(is_recognised_entered, context, variables):
+        return False
     copy = context.copy()
-    if (context_variables(copy) != <PyObject *>variables
+    if (context_variables(<PyObject *>copy, False) != <PyObject *>variables
             or owners(<PyObject *>variables) != 3):
         return False
     copy.run(marker.set, 2)
-    if (context_variables(copy) == <PyObject *>variables
+    if (context_variables(<PyObject *>copy, False) == <PyObject *>variables
             or owners(<PyObject *>variables) != 2):
         return False
     return context[marker] == 1
+
+
+def is_recognised_entered(context, variables):
+    """Whether a context shows what it holds while it is entered, and who owns it."""
+    outside = owners(<PyObject *>context)
+    PyContext_Enter(<PyObject *>context)
+    try:
+        return (owners(<PyObject *>context) == outside + 1
+                and context_variables(<PyObject *>context, True)
+                == <PyObject *>variables)
+    finally:
+        PyContext_Exit(<PyObject *>context)
 
 
 cdef bint REUSE = reuse_is_safe()

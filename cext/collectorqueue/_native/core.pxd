@@ -5,6 +5,7 @@ from collectorqueue._native.barrier cimport Barriers
 from collectorqueue._native.context cimport Scope
 from collectorqueue._native.event cimport CollectorEvent, EventWait, Hub, Payload
 from collectorqueue._native.lanes cimport Lane
+from collectorqueue._native.plan cimport Step
 from collectorqueue._native.router cimport Index
 from collectorqueue._native.timers cimport Timers
 from collectorqueue._native.waits cimport Waits
@@ -29,7 +30,7 @@ cdef class Core(Hub):
     cdef Lane lane
     cdef Timers timers
     cdef object custom_select       # None: the index routes
-    cdef object custom_route        # the route to a router's own handle_event, or None
+    cdef Step custom_route          # a router's own handle_event, or None
     cdef bint strict_routes         # a send that matches nothing raises
     cdef bint propagate             # events run in a copy of their sender's context
     cdef bint waits_when_full
@@ -88,10 +89,11 @@ cdef class Core(Hub):
     cdef CollectorEvent offer(self, Payload payload, bint may_wait)
     cdef bint has_room(self, bint may_wait) except -1
     cdef CollectorEvent accept(self, Payload payload)
-    cdef tuple route(self, Payload payload)
+    cdef object route(self, Payload payload)
     cdef bint matches_nothing(self, Payload payload) except -1
     cdef CollectorEvent take(self, int64_t now)
     cdef int take_out(self, CollectorEvent event, int64_t now) except -1
+    cdef int sweep_timers(self) except -1
     cdef int settle(self, CollectorEvent event, char outcome, object result,
                     int64_t now) except -1
     cdef int withdraw(self, CollectorEvent event, char outcome, object error) except -1
@@ -100,9 +102,20 @@ cdef class Core(Hub):
     cdef int call_for_help(self) except -1
     cdef int cover(self) except -1
     cdef int admit(self) except -1
-    cdef int count_time(self, int64_t now) except -1
     cdef int begin_slice(self, int64_t now) except -1
     cdef Scope inside(self)
 
 
 cdef str describe_miss(Payload payload)
+
+
+cdef inline int count_time(Core core, int64_t now) except -1:
+    """Bring the time integrals up to now, before one of the counts changes."""
+    cdef int64_t passed = now - core.counted_ns
+    if passed == 0:
+        return 0
+    core.counted_ns = now
+    core.queued_ns += <double>passed * <double>core.queued
+    core.busy_ns += <double>passed * <double>core.busy
+    core.consumer_ns += <double>passed * <double>core.consumers
+    return 0

@@ -17,7 +17,7 @@ from collectorqueue._native.barrier cimport Barriers
 from collectorqueue._native.context cimport Scope, current_scope
 from collectorqueue._native.event cimport (
     ABORTED, BY_KEY, BY_TOPIC, DROPPED, FAILED, OK, QUEUED, RUNNING, UNROUTED,
-    CollectorEvent, EventWait, Hub, Payload, wake_waiters,
+    CollectorEvent, EventWait, Hub, Payload, new_event, wake_waiters,
 )
 from collectorqueue._native.lanes cimport Lane, make_lane
 from collectorqueue._native.plan cimport Step
@@ -185,7 +185,7 @@ cdef class Core(Hub):
     def use_router(self, select, whole_step):
         """Route by `select(payload) -> tuple of steps`, or hand all to `whole_step`."""
         self.custom_select = select
-        self.custom_route = None if whole_step is None else (whole_step,)
+        self.custom_route = whole_step
 
     @property
     def is_open(self):
@@ -249,19 +249,14 @@ cdef class Core(Hub):
         cdef int64_t now
         if self.strict_routes and self.matches_nothing(payload):
             raise Unrouted(describe_miss(payload))
-        event = CollectorEvent.__new__(CollectorEvent)
         now = monotonic_ns()
-        event.payload = payload
-        event.home = self.home
-        event.sent_ns = now
-        payload.sealed = True
+        self.sequence += 1
+        event = new_event(payload, self.home, self.sequence, now)
         if self.propagate:
             event.result = copy_context()
             track(event)
-        elif is_tracked(payload):
-            track(event)
-        self.lane.push(event_numbered(self, event))
-        self.count_time(now)
+        self.lane.push(event)
+        count_time(self, now)
         self.queued += 1
         self.accepted += 1
         if payload.rare is not None:
@@ -336,20 +331,25 @@ cdef class Core(Hub):
         """From queued to in flight."""
         event.state = RUNNING
         event.start_ns = now
-        self.count_time(now)
+        count_time(self, now)
         self.queued -= 1
         self.in_flight += 1
         self.busy += 1
         self.started += 1
         self.wait_ns += now - event.sent_ns
-        if event.expires and len(self.timers) > 64 and len(self.timers) > 2 * self.queued:
-            # Most deadlines are of events that have started: do not keep those alive.
-            self.timers.keep(is_queued)
+        if event.expires:
+            self.sweep_timers()
         if self.parked:
             self.admit()
         return 0
 
-    cdef tuple route(self, Payload payload):
+    cdef int sweep_timers(self) except -1:
+        """Most deadlines are of events that have started: do not keep those alive."""
+        if len(self.timers) > 64 and len(self.timers) > 2 * self.queued:
+            self.timers.keep(is_queued)
+        return 0
+
+    cdef object route(self, Payload payload):
         if self.custom_select is not None:
             return self.custom_select(payload)
         if self.custom_route is not None:
@@ -358,7 +358,8 @@ cdef class Core(Hub):
 
     cdef bint matches_nothing(self, Payload payload) except -1:
         try:
-            return not self.route(payload)
+            route = self.route(payload)
+            return type(route) is tuple and not route
         except BaseException:
             return False    # a router that fails costs its event: once it runs
 
@@ -370,7 +371,7 @@ cdef class Core(Hub):
         if event.state >= OK:
             return 0
         if event.state == QUEUED:
-            self.count_time(now)
+            count_time(self, now)
             self.queued -= 1
         else:
             self.in_flight -= 1
@@ -444,14 +445,14 @@ cdef class Core(Hub):
 
     def add_seats(self, Py_ssize_t count):
         """That many consumers are being started."""
-        self.count_time(monotonic_ns())
+        count_time(self, monotonic_ns())
         self.consumers += count
         self.coming += count
         self.peak_consumers = max(self.peak_consumers, self.consumers)
 
     def lose_seats(self, Py_ssize_t count):
         """Consumers that have gone get no successors."""
-        self.count_time(monotonic_ns())
+        count_time(self, monotonic_ns())
         # At the end of a drain they have been retired with all others already.
         self.consumers = max(0, self.consumers - count)
         self.coming -= count
@@ -459,7 +460,7 @@ cdef class Core(Hub):
     def reclaim(self, Py_ssize_t count):
         """Keep consumers that were told to leave; returns how many of `count` were."""
         cdef Py_ssize_t kept = min(count, self.excess)
-        self.count_time(monotonic_ns())
+        count_time(self, monotonic_ns())
         self.excess -= kept
         self.consumers += kept
         return kept
@@ -468,7 +469,7 @@ cdef class Core(Hub):
         """Let consumers go: idle ones now, the longest idle first, busy ones after their event."""
         cdef Seat seat
         cdef Py_ssize_t idle = min(count, len(self.idle))
-        self.count_time(monotonic_ns())
+        count_time(self, monotonic_ns())
         for seat in self.idle[:idle]:
             seat.retiring = True
             if not seat.bell.done():
@@ -518,7 +519,7 @@ cdef class Core(Hub):
     cdef int begin_slice(self, int64_t now) except -1:
         self.in_slice = True
         self.slice_end = now + SLICE_NS
-        self.call_soon(self.end_slice_callback)
+        self.call_soon(self.end_slice_callback, context=self.base_context)
         return 0
 
     def end_slice(self):
@@ -594,27 +595,13 @@ cdef class Core(Hub):
 
     # -- counting -----------------------------------------------------------------
 
-    cdef int count_time(self, int64_t now) except -1:
-        cdef int64_t passed = now - self.counted_ns
-        self.counted_ns = now
-        self.queued_ns += <double>passed * <double>self.queued
-        self.busy_ns += <double>passed * <double>self.busy
-        self.consumer_ns += <double>passed * <double>self.consumers
-        return 0
-
     def totals(self):
         """Sums since the start: (now, queued, busy, consumers) in ns of the clock and of
         event- and consumer-nanoseconds; started, ended, wait and service in ns."""
-        self.count_time(monotonic_ns())
+        count_time(self, monotonic_ns())
         ended = self.ok + self.failed + self.unrouted + self.dropped + self.aborted
         return (self.counted_ns, self.queued_ns, self.busy_ns, self.consumer_ns,
                 self.accepted, self.started, ended, self.wait_ns, self.service_ns)
-
-
-cdef inline CollectorEvent event_numbered(Core core, CollectorEvent event):
-    core.sequence += 1
-    event.id = core.sequence
-    return event
 
 
 cdef inline int64_t ttl_ns(Payload payload) except -1:

@@ -32,6 +32,7 @@ cdef class Driver(Seat):
     cdef bint cancelling_now        # we are at it
 
     cdef int begin(self, Step step, CollectorEvent event) except -1
+    cdef int call(self, Step step, CollectorEvent event) except -1
     cdef int resume(self, object thrown) except -1
     cdef int returned(self, object value) except -1
     cdef int raised(self, object exc) except -1

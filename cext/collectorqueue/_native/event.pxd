@@ -1,4 +1,5 @@
 """What travels: the payload a publisher made, and the event the queue made of it."""
+from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t
 
 from collectorqueue._native.results cimport ResultList
@@ -19,6 +20,7 @@ cdef class Payload:
     cdef char mode
     cdef char prioritised
     cdef char sealed
+    cdef char tracked               # the garbage collector looks at it
 
 
 cdef class Hub:
@@ -38,7 +40,7 @@ cdef class CollectorEvent:
     cdef readonly Payload payload
     cdef Home home
     cdef object result              # of its end; until it starts, its sender's context
-    cdef tuple route                # the steps it went to, for the labels
+    cdef object route               # the step it went to, or a tuple of them, for the labels
     cdef object waiters             # None, one future, or a dict of futures
     cdef readonly int64_t id
     cdef int64_t sent_ns
@@ -57,7 +59,8 @@ cdef class EventWait:
     cdef bint begun
     cdef bint timed_out
 
-    cdef object begin(self)
+    cdef int step(self, PyObject **out) except -1
+    cdef int begin(self) except -1
     cdef int finish(self) except -1
 
 
@@ -67,8 +70,10 @@ cdef class Labelled:
 
 
 # Functions, not methods: a table of methods would cost 8 bytes an object.
+cdef CollectorEvent new_event(Payload payload, Home home, int64_t id, int64_t now)
 cdef int aim(Payload payload, object delivery, object keys, object topics) except -1
 cdef ResultList results_of(CollectorEvent event)
+cdef int track_payload(Payload payload) except -1
 cdef int add_waiter(CollectorEvent event, object future) except -1
 cdef int drop_waiter(CollectorEvent event, object future) except -1
 cdef int wake_waiters(CollectorEvent event) except -1

@@ -10,9 +10,12 @@ import types
 from collections.abc import Coroutine
 
 cimport cython
+from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t
 
-from collectorqueue._native.clock cimport monotonic_ns
+from collectorqueue._native.awaiting cimport (
+    CQ_RETURNED, CQ_SUSPENDED, Step_function, forget_stop, handed_over, owned,
+)
 from collectorqueue._native.results cimport Error, Ok, ResultList, sealed_list
 from collectorqueue._native.untracked cimport is_atomic, track
 
@@ -49,7 +52,9 @@ cdef extern from *:
     """
     CQ_POOL(cq_payload)
     CQ_POOL(cq_event)
+    CQ_AWAITABLE(cq_wait)
     """
+    void step_waits_by "cq_wait_step_by"(object type, Step_function step)
     void use_payload_pool "cq_payload_use_pool"(object type)
     void use_event_pool "cq_event_use_pool"(object type)
 
@@ -77,7 +82,7 @@ cdef class Payload:
         elif type(topics) is str and keys is None:
             self.mode = BY_TOPIC
             self.address = topics
-        elif type(keys) is str and topics is None and keys:
+        elif type(keys) is str and topics is None and len(<str>keys):
             self.mode = BY_KEY
             self.address = keys
         elif topics is not None or keys is not None:
@@ -87,7 +92,7 @@ cdef class Payload:
         if ttl is not None:
             self.rare = checked_ttl(ttl)
         if not is_atomic(value):
-            track(self)
+            track_payload(self)
 
     @property
     def delivery(self):
@@ -182,9 +187,15 @@ cdef int aim(Payload payload, object delivery, object keys, object topics) excep
                 f"keys={keys!r}, topics={topics!r}"
             )
     if not is_atomic(address):
-        track(payload)
+        track_payload(payload)
     payload.mode = mode
     payload.address = address
+    return 0
+
+
+cdef int track_payload(Payload payload) except -1:
+    track(payload)
+    payload.tracked = True
     return 0
 
 
@@ -346,6 +357,19 @@ cdef class CollectorEvent:
 use_event_pool(CollectorEvent)
 
 
+cdef CollectorEvent new_event(Payload payload, Home home, int64_t id, int64_t now):
+    """The event of a payload that is accepted `now`."""
+    cdef CollectorEvent event = CollectorEvent.__new__(CollectorEvent)
+    event.payload = payload
+    event.home = home
+    event.id = id
+    event.sent_ns = now
+    payload.sealed = True
+    if payload.tracked:
+        track(event)
+    return event
+
+
 cdef ResultList results_of(CollectorEvent event):
     cdef tuple labels
     if type(event.result) is ResultList:
@@ -353,8 +377,8 @@ cdef ResultList results_of(CollectorEvent event):
     if event.result is None:
         return sealed_list([], ())
     labels = (None,)
-    if event.route is not None and len(event.route) == 1:
-        labels = (<Labelled>event.route[0]).label
+    if event.route is not None and type(event.route) is not tuple:
+        labels = (<Labelled>event.route).label
     # Not kept: a list a waiter throws away must not weigh on a million kept events.
     return sealed_list([event.result], labels)
 
@@ -406,17 +430,10 @@ cdef class EventWait:
         return self
 
     def __next__(self):
-        if not self.begun:
-            self.begun = True
-            if self.event.state < OK:
-                return self.begin()
-        elif self.future is not None:
-            if not self.future.done():
-                raise RuntimeError("a wait for an event was resumed before it was over")
-            self.finish()
-        if self.timed_out and self.event.state < OK:
-            raise TimeoutError(f"the event did not end within {self.timeout} s")
-        raise StopIteration(results_of(self.event))
+        cdef PyObject *out = NULL
+        if self.step(&out) == CQ_SUSPENDED:
+            return owned(out)
+        raise StopIteration(owned(out))
 
     def send(self, value):
         return self.__next__()
@@ -431,7 +448,27 @@ cdef class EventWait:
         self.begun = True
         self.finish()
 
-    cdef object begin(self):
+    def __dealloc__(self):
+        forget_stop()
+
+    cdef int step(self, PyObject **out) except -1:
+        """As a coroutine's: suspended on a future, or returned the results."""
+        if not self.begun:
+            self.begun = True
+            if self.event.state < OK:
+                self.begin()
+                out[0] = handed_over(self.future)
+                return CQ_SUSPENDED
+        elif self.future is not None:
+            if not self.future.done():
+                raise RuntimeError("a wait for an event was resumed before it was over")
+            self.finish()
+        if self.timed_out and self.event.state < OK:
+            raise TimeoutError(f"the event did not end within {self.timeout} s")
+        out[0] = handed_over(results_of(self.event))
+        return CQ_RETURNED
+
+    cdef int begin(self) except -1:
         cdef CollectorEvent event = self.event
         loop = asyncio.get_running_loop()
         if event.home.hub is not NULL:
@@ -447,7 +484,7 @@ cdef class EventWait:
         if self.timeout is not None:
             self.timer = loop.call_later(self.timeout, self.expire)
         self.future._asyncio_future_blocking = True
-        return self.future
+        return 0
 
     def expire(self):
         self.timed_out = True
@@ -470,4 +507,9 @@ cdef class EventWait:
         return 0
 
 
+cdef int step_of_wait(object wait, PyObject **out) except -1:
+    return (<EventWait>wait).step(out)
+
+
 Coroutine.register(EventWait)
+step_waits_by(EventWait, step_of_wait)

@@ -8,6 +8,7 @@ or until dead entries are the majority, so giving one up costs O(1) on average.
 import enum
 
 cimport cython
+from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, realloc
 
@@ -16,22 +17,29 @@ from collectorqueue._native.untracked cimport track
 
 cdef extern from *:
     """
-    /* Both keep the list's own count right without the cost of a list method. */
+    /* Both keep the list's own count right without the cost of a list method. A free place
+       holds None, which from Python 3.12 on is not counted. */
     static inline void cq_slot_put(PyObject *list, Py_ssize_t at, PyObject *o) {
-        PyObject *old = PyList_GET_ITEM(list, at);
         Py_INCREF(o);
+    #if PY_VERSION_HEX < 0x030C0000
+        Py_DECREF(Py_None);
+    #endif
         PyList_SET_ITEM(list, at, o);
-        Py_DECREF(old);
     }
     static inline PyObject *cq_slot_take(PyObject *list, Py_ssize_t at) {
         PyObject *o = PyList_GET_ITEM(list, at);
+    #if PY_VERSION_HEX < 0x030C0000
         Py_INCREF(Py_None);
+    #endif
         PyList_SET_ITEM(list, at, Py_None);
         return o;
     }
+    static inline Py_ssize_t cq_size(PyObject *list) { return PyList_GET_SIZE(list); }
     """
-    void slot_put "cq_slot_put"(list slots, Py_ssize_t at, object event) noexcept
-    object slot_take "cq_slot_take"(list slots, Py_ssize_t at)
+    # By pointers: an object's type would have it counted up and down again.
+    void slot_put "cq_slot_put"(PyObject *slots, Py_ssize_t at, PyObject *event) noexcept
+    object slot_take "cq_slot_take"(PyObject *slots, Py_ssize_t at)
+    Py_ssize_t size_of "cq_size"(PyObject *slots) noexcept
 
 
 class QueueType(enum.StrEnum):
@@ -96,27 +104,28 @@ cdef class FifoLane(Lane):
     """First in, first out: a ring."""
 
     cdef int push(self, CollectorEvent event) except -1:
-        cdef Py_ssize_t size = len(self.slots)
+        cdef Py_ssize_t size = size_of(<PyObject *>self.slots)
         if self.used == size:
             self.grow()
             size = len(self.slots)
-        slot_put(self.slots, (self.head + self.used) & (size - 1), event)
+        slot_put(<PyObject *>self.slots, (self.head + self.used) & (size - 1),
+                 <PyObject *>event)
         self.used += 1
         return 0
 
     cdef CollectorEvent pop(self):
-        cdef Py_ssize_t size = len(self.slots)
+        cdef Py_ssize_t size = size_of(<PyObject *>self.slots)
         cdef CollectorEvent event
         while self.used:
-            event = <CollectorEvent>slot_take(self.slots, self.head)
-            self.head = (self.head + 1) & (size - 1)
+            event = <CollectorEvent>slot_take(<PyObject *>self.slots, self.head)
             self.used -= 1
+            # Empty: from the start again, where the places are still in the cache.
+            self.head = (self.head + 1) & (size - 1) if self.used else 0
             if event.state == QUEUED:
                 return event
             self.gone -= 1
         if size > KEPT:
             self.slots = [None] * SMALLEST
-            self.head = 0
         return None
 
     cdef int grow(self) except -1:
@@ -155,7 +164,7 @@ cdef class LifoLane(Lane):
     cdef int push(self, CollectorEvent event) except -1:
         if self.used == len(self.slots):
             self.slots.extend([None] * len(self.slots))
-        slot_put(self.slots, self.used, event)
+        slot_put(<PyObject *>self.slots, self.used, <PyObject *>event)
         self.used += 1
         return 0
 
@@ -163,7 +172,7 @@ cdef class LifoLane(Lane):
         cdef CollectorEvent event
         while self.used:
             self.used -= 1
-            event = <CollectorEvent>slot_take(self.slots, self.used)
+            event = <CollectorEvent>slot_take(<PyObject *>self.slots, self.used)
             if event.state == QUEUED:
                 return event
             self.gone -= 1
@@ -212,7 +221,7 @@ cdef class PriorityLane(Lane):
         rank.sequence = event.id
         rank.key = event.id + self.ageing * (
             event.payload.number if event.payload.prioritised else self.default_priority)
-        slot_put(self.slots, rank.slot, event)
+        slot_put(<PyObject *>self.slots, rank.slot, <PyObject *>event)
         at = self.used
         self.used += 1
         while at > 0:
@@ -245,7 +254,7 @@ cdef class PriorityLane(Lane):
                 heap[at] = heap[child]
                 at = child
             heap[at] = last
-            event = <CollectorEvent>slot_take(self.slots, slot)
+            event = <CollectorEvent>slot_take(<PyObject *>self.slots, slot)
             self.free_slots.append(slot)
             if event.state == QUEUED:
                 return event

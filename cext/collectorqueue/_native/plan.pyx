@@ -6,7 +6,7 @@ nothing that is off. The steps of the delivery policies will join here.
 cimport cython
 from libc.stdint cimport int64_t
 
-from collectorqueue._native.counters cimport Histogram
+from collectorqueue._native.counters cimport free_tally, histogram_of
 from collectorqueue._native.event cimport Labelled
 
 
@@ -15,17 +15,35 @@ cdef class Step(Labelled):
     """One collector's compiled plan: how to call it, and what became of its calls."""
 
     def __cinit__(self, key, collector, call, ctx, *, bint with_ctx=False,
-                  bint detached=False, bint whole_router=False, int64_t order=0):
+                  bint detached=False, bint inline=False, bint whole_router=False,
+                  int64_t order=0):
         self.collector = collector
         self.call = call
         self.ctx = ctx
         self.with_ctx = with_ctx
         self.detached = detached
+        self.inline = inline
         self.kind = ROUTER if whole_router else CALL
         self.order = order
-        self.route = (self,)
-        self.wait = Histogram()
-        self.run = Histogram()
+
+    def __dealloc__(self):
+        free_tally(&self.waits)
+        free_tally(&self.runs)
+
+    @property
+    def received(self):
+        """How many events came to it."""
+        return self.ok + self.failed + self.running
+
+    @property
+    def wait(self):
+        """How long its events had waited when it began with them: a Histogram, up to now."""
+        return histogram_of(&self.waits)
+
+    @property
+    def run(self):
+        """How long its runs took: a Histogram, up to now."""
+        return histogram_of(&self.runs)
 
     def when_at_rest(self, callback):
         """Call `callback()` once nothing of it runs; at once if nothing does."""
@@ -33,24 +51,22 @@ cdef class Step(Labelled):
             callback()
         else:
             self.at_rest = callback
+            self.leaving = True
 
     def started(self):
         """A custom router calls it: count that."""
-        self.received += 1
         self.running += 1
         self.peak_running = max(self.peak_running, self.running)
 
     def ended(self, bint good, int64_t ns):
         """That call is over, after `ns`."""
-        self.running -= 1
-        if good:
-            self.ok += 1
-        else:
-            self.failed += 1
-        self.run.add(ns)
-        if self.at_rest is not None and self.running == 0:
-            at_rest, self.at_rest = self.at_rest, None
-            at_rest()
+        count_run(self, good, ns)
+
+    cdef int come_to_rest(self) except -1:
+        at_rest, self.at_rest = self.at_rest, None
+        self.leaving = False
+        at_rest()
+        return 0
 
     def rebind(self, call):
         """Call this from now on, with the same arguments."""
@@ -61,23 +77,6 @@ cdef class Step(Labelled):
 
 
 cdef Step missing_step(object key, object error):
-    cdef Step step = Step(key, error, None, None)
+    cdef Step step = Step(key, error, None, None, inline=True)
     step.kind = MISSING
     return step
-
-
-cdef int count_run(Step step, bint good, int64_t ns) except -1:
-    """One call of a collector is over."""
-    if step.kind == MISSING:
-        step.failed += 1
-        return 0
-    step.running -= 1
-    if good:
-        step.ok += 1
-    else:
-        step.failed += 1
-    step.run.add(ns)
-    if step.at_rest is not None and step.running == 0:
-        at_rest, step.at_rest = step.at_rest, None
-        at_rest()
-    return 0

@@ -8,10 +8,13 @@ from collectorqueue._native.plan cimport Step
 cdef class Index:
     cdef readonly dict steps        # key -> Step, in registration order
     cdef dict topics                # topic -> list of Steps
-    cdef dict topic_routes          # topic -> tuple of Steps, made when first asked for
-    cdef tuple everyone             # the broadcast route; None: to be made anew
+    cdef dict topic_routes          # topic -> its route, made when first asked for
+    cdef object everyone            # the broadcast route; None: to be made anew
     cdef int64_t registered
 
-    cdef tuple route(self, Payload payload)
-    cdef tuple topic_route(self, object topic)
-    cdef tuple join(self, Payload payload)
+    cdef object route(self, Payload payload)
+    cdef object topic_route(self, object topic)
+    cdef object join(self, Payload payload)
+
+
+cdef object as_route(tuple steps)

@@ -1,8 +1,8 @@
 """Which collectors a payload is for: the key index and the topic index.
 
 Rules of residence: look-up only. A dispatch is one dictionary look-up whatever the number
-of collectors and topics; the route it finds is a ready tuple, shared by all events that
-take it. Building is linear: routes are made when they are first asked for.
+of collectors and topics; the route it finds is ready, and shared by all events that take
+it: one Step, or else a tuple of them. Building is linear: routes are made when they are first asked for.
 """
 cimport cython
 
@@ -48,29 +48,29 @@ cdef class Index:
             self.topic_routes.pop(topic, None)
         self.everyone = None
 
-    cdef tuple route(self, Payload payload):
-        """The steps for a payload, in registration order; empty: there is none."""
+    cdef object route(self, Payload payload):
+        """The Step for a payload, or a tuple of none or several, in registration order."""
         if payload.mode == BY_BROADCAST:
             if self.everyone is None:
-                self.everyone = tuple(self.steps.values())
+                self.everyone = as_route(tuple(self.steps.values()))
             return self.everyone
         if type(payload.address) is tuple:
             return self.join(payload)
         if payload.mode == BY_KEY:
             step = self.steps.get(payload.address)
-            return () if step is None else (<Step>step).route
+            return () if step is None else step
         route = self.topic_routes.get(payload.address)
-        return self.topic_route(payload.address) if route is None else <tuple>route
+        return self.topic_route(payload.address) if route is None else route
 
-    cdef tuple topic_route(self, object topic):
+    cdef object topic_route(self, object topic):
         listening = self.topics.get(topic)
         if listening is None:
             return ()
-        route = tuple(listening)
+        route = as_route(tuple(listening))
         self.topic_routes[topic] = route
         return route
 
-    cdef tuple join(self, Payload payload):
+    cdef object join(self, Payload payload):
         """Several keys or topics: each collector once; unknown keys after the known."""
         cdef dict chosen = {}
         cdef list unknown = []
@@ -89,11 +89,13 @@ cdef class Index:
         steps = sorted(chosen, key=registration)
         for name in unknown:
             steps.append(missing_step(name, UnknownKey(f"no collector {name!r}", name)))
-        return tuple(steps)
+        return as_route(tuple(steps))
 
     def find(self, Payload payload not None):
         """The keys of the collectors that a payload would go to."""
-        return [(<Step>step).key for step in self.route(payload)]
+        route = self.route(payload)
+        return [(<Step>step).key for step in (
+            route if type(route) is tuple else (route,))]
 
     def known_topics(self):
         """All topics that some collector listens to."""
@@ -102,3 +104,8 @@ cdef class Index:
 
 def registration(Step step):
     return step.order
+
+
+cdef object as_route(tuple steps):
+    """One step is a route by itself: that saves a tuple on every event's way."""
+    return steps[0] if len(steps) == 1 else steps

@@ -15,3 +15,6 @@ class RunContext:
 
 def reuse_is_safe() -> bool:
     """Whether this interpreter's contexts behave as the reuse of one needs."""
+
+def is_recognised_entered(context: contextvars.Context, variables: object) -> bool:
+    """Whether a context shows what it holds while it is entered, and who owns it."""

@@ -19,6 +19,7 @@ class Step(Labelled):
         *,
         with_ctx: bool = False,
         detached: bool = False,
+        inline: bool = False,
         whole_router: bool = False,
         order: int = 0,
     ) -> Self: ...

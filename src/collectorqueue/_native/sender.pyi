@@ -1,7 +1,9 @@
 """Where payloads come in: the compiled part of the publisher."""
 
-from collections.abc import Iterable
-from typing import Any
+import asyncio
+from collections.abc import Coroutine, Generator, Iterable
+from types import TracebackType
+from typing import Any, Self, final
 
 from typing_extensions import disjoint_base
 
@@ -27,16 +29,20 @@ class Sender:
     ) -> CollectorEvent:
         """Send at once. Raises QueueFull, QueueNotStarted, QueueClosed, Unrouted."""
 
-    def offer(
+    def send(
         self,
         x: Any,
         delivery: Delivery | str | None = None,
         keys: str | Iterable[str] | None = None,
         topics: str | Iterable[str] | None = None,
         priority: int | None = None,
+        *,
         ttl: float | None = None,
-    ) -> CollectorEvent | Payload[Any]:
-        """The event if `x` could be accepted at once, or its payload: it must wait."""
+    ) -> Sending:
+        """Send, and wait for room if the queue is full; to be awaited.
+
+        Raises QueueFull under `overflow="reject"`, QueueNotStarted, QueueClosed, Unrouted.
+        """
 
     def carry_context(self, event: CollectorEvent) -> None:
         """Run it in a copy of the caller's context."""
@@ -45,3 +51,27 @@ class Sender:
         self, items: Iterable[Any], accepted: list[CollectorEvent]
     ) -> Payload[Any] | None:
         """Accept what `items` yields; returns a payload that must wait, or None."""
+
+@final
+class Sending(Coroutine[Any, Any, CollectorEvent]):
+    """One `send`, to be awaited once; nothing is sent before."""
+
+    @property
+    def cr_await(self) -> asyncio.Future[None] | None:
+        """The future it waits on for room, for debuggers."""
+
+    @property
+    def __name__(self) -> str: ...
+    @property
+    def __qualname__(self) -> str: ...
+    def __await__(self) -> Generator[Any, Any, CollectorEvent]: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Any: ...
+    def send(self, value: Any) -> Any: ...
+    def throw(
+        self,
+        typ: type[BaseException] | BaseException,
+        val: BaseException | object = None,
+        tb: TracebackType | None = None,
+    ) -> Any: ...
+    def close(self) -> None: ...

@@ -69,6 +69,7 @@ class Collector:
         self.lifecycle = lifecycle
         self.runs_in: RunsIn = runs_in
         self.takes_context: bool = takes_two(processor)
+        self.is_inline: bool = runs_in == "loop" and not is_async(processor)
         self.step: Step | None = None  # set while it is registered with a running queue
 
     async def process(self, payload: Payload[Any]) -> Ok[Any] | Error:

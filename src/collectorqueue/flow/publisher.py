@@ -33,38 +33,6 @@ class EventPublisher(Sender):
         super().__init__(core)
         self._one_more = one_more
 
-    async def send(
-        self,
-        x: Any,
-        delivery: Delivery | str | None = None,
-        keys: Names = None,
-        topics: Names = None,
-        priority: int | None = None,
-        *,
-        ttl: float | None = None,
-    ) -> CollectorEvent:
-        """Send, and wait for room if the queue is full (`overflow="wait"`).
-
-        Blocked senders are admitted in arrival order. Inside a handler of this queue it
-        never waits: up to twice `capacity`, then QueueFull. Raises QueueFull under
-        `overflow="reject"`, QueueNotStarted, QueueClosed, Unrouted
-        (`on_unrouted="error"`).
-        """
-        placed = self.offer(x, delivery, keys, topics, priority, ttl)
-        if type(placed) is CollectorEvent:
-            return placed
-        return await self._send_when_free(placed)
-
-    async def _send_when_free(self, payload: Payload[Any]) -> CollectorEvent:
-        core = self.core
-        place = core.park()
-        try:
-            await place
-        except BaseException:
-            core.unpark(place)
-            raise
-        return core.fill_place(payload)
-
     async def send_many(self, iterable: Iterable[Any]) -> list[CollectorEvent]:
         """Send all that an iterable yields, payloads or plain values; waits for room.
 
@@ -75,7 +43,7 @@ class EventPublisher(Sender):
         items = iter(iterable)
         try:
             while (waiting := self.offer_many(items, accepted)) is not None:
-                accepted.append(await self._send_when_free(waiting))
+                accepted.append(await self.send(waiting))
         except BaseException as exc:
             exc.accepted = accepted  # type: ignore[attr-defined]
             raise
