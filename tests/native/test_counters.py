@@ -81,3 +81,41 @@ def test_a_share_out_of_bounds_is_refused(q: float) -> None:
     with pytest.raises(ValueError, match="a quantile is") as caught:
         Histogram().quantile(q)
     assert str(caught.value) == f"a quantile is between 0 and 1, got {q!r}"
+
+
+def test_a_bucket_counts_on_where_its_sixteen_bits_end() -> None:
+    times = 3 * 2**16 + 5
+    histogram = Histogram()
+    for _ in range(times):
+        histogram.record(1000)
+    histogram.record(7)
+    assert histogram.count == times + 1
+    assert histogram.total_ns == 1000 * times + 7
+    assert histogram.quantile(0.5) == pytest.approx(1000, rel=0.02)
+    assert histogram.quantile(0) == 7
+
+
+def test_what_was_carried_is_still_there_when_the_range_grows_both_ways() -> None:
+    histogram = Histogram()
+    for _ in range(2**16):
+        histogram.record(1000)
+    histogram.record(10**9)
+    histogram.record(1)
+    histogram.record(1000)
+    assert histogram.count == 2**16 + 3
+    assert histogram.quantile(0) == 1
+    assert histogram.quantile(0.5) == pytest.approx(1000, rel=0.02)
+    assert histogram.quantile(1) == pytest.approx(10**9, rel=0.02)
+
+
+def test_merging_adds_what_either_has_carried() -> None:
+    one, other = Histogram(), Histogram()
+    for _ in range(2**16 + 2):
+        one.record(500)
+        other.record(10**6)
+    one.merge(other)
+    one.merge(Histogram())
+    assert one.count == 2 * (2**16 + 2)
+    assert one.quantile(0.25) == pytest.approx(500, rel=0.02)
+    assert one.quantile(0.75) == pytest.approx(10**6, rel=0.02)
+    assert one.total_ns == (2**16 + 2) * (500 + 10**6)

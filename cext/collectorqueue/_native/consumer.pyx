@@ -248,6 +248,9 @@ cdef class Consumer(Gatherer):
         self.gave_up = False
         for at in range(last + 1):
             step = <Step>route[at]
+            if self.gave_up:
+                self.leave_out(last + 1 - at)
+                break
             if at == last and not self.spent:
                 return self.start_last(step)
             # Before Python 3.12 a task begins a turn later: what follows it must not pass.
@@ -257,6 +260,15 @@ cdef class Consumer(Gatherer):
                 self.step = None
                 self.branch_off(step, at)
         return self.wait_for_others()
+
+    cdef int leave_out(self, Py_ssize_t count) except -1:
+        """The event was cancelled by one of its collectors: the others do not begin."""
+        if self.cancels:
+            self.weigh_cancels(None)
+        self.missing -= count
+        if self.missing == 0:
+            self.settle_several()
+        return 0
 
     cdef int start_last(self, Step step) except -1:
         if self.branches and not HAS_EAGER_TASKS:
