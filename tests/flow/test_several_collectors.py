@@ -47,7 +47,7 @@ def generator(payload: Payload[Any]) -> Any:
     return "generator"
 
 
-class Callable_:
+class Answer:
     def __call__(self, payload: Payload[Any]) -> str:
         return "object"
 
@@ -60,7 +60,7 @@ KINDS: dict[str, tuple[Callable[..., Any], str]] = {
     "gives future": (gives_future, "future"),
     "generator": (generator, "generator"),
     "partial": (functools.partial(later), "later"),
-    "object": (Callable_(), "object"),
+    "object": (Answer(), "object"),
     "lambda": (lambda payload: later(payload), "later"),
 }
 
@@ -223,7 +223,7 @@ async def test_a_plain_function_may_send_from_inside() -> None:
 
 @both_loops
 async def test_a_plain_function_that_cancels_its_own_event_aborts_it() -> None:
-    """Whether others of the event have begun, are still to begin, or are in line, too."""
+    """Whether others of the event have begun, are still to begin, or run in line."""
     gate = Gate()
     events: list[Any] = []
 
@@ -290,7 +290,7 @@ async def test_one_that_cancels_its_task_leaves_its_siblings_alone() -> None:
 
 
 @both_loops
-async def test_a_coroutine_that_was_not_begun_is_closed_when_its_event_is_given_up() -> None:
+async def test_what_was_not_begun_is_closed_when_its_event_is_given_up() -> None:
     """On Python 3.11 a task begins a turn late, and may be cancelled before."""
     begun: list[str] = []
 

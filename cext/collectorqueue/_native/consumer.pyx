@@ -20,7 +20,7 @@ from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.context cimport (
     RunContext, Scope, begin_run, end_run, scoped_copy, step_in, step_out,
 )
-from collectorqueue._native.core cimport Core, count_time, describe_miss
+from collectorqueue._native.core cimport Core, describe_miss
 from collectorqueue._native.driver cimport GIVEN_UP, SUSPENDED
 from collectorqueue._native.event cimport (
     ABORTED, FAILED, OK, QUEUED, UNROUTED, CollectorEvent,
@@ -30,6 +30,7 @@ from collectorqueue._native.results cimport (
     Error, Ok, ResultList, error_from, sealed_list,
 )
 from collectorqueue._native.router cimport as_route
+from collectorqueue._native.sums cimport count_time
 
 from collectorqueue.errors import EventAborted, Unrouted
 
@@ -469,7 +470,7 @@ cdef class Consumer(Gatherer):
         """The pool will put another consumer in this one's place, a turn later."""
         if self.only is None and not self.retiring:
             self.needs_successor = True
-            self.core.coming += 1
+            self.core.vacate()
         return 0
 
     cdef object leave(self, object thrown):

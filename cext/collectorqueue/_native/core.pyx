@@ -1,4 +1,4 @@
-"""What the publishers and consumers of one queue share: places, counts, who waits.
+"""What the publishers and consumers of one queue share: put, take, settle, wait.
 
 Rules of residence: bookkeeping in one step, so that the ledger closes at every instant.
 No user code runs from here, except a custom router's `select`; how many consumers there
@@ -17,12 +17,14 @@ from collectorqueue._native.barrier cimport Barriers
 from collectorqueue._native.context cimport Scope, current_scope
 from collectorqueue._native.event cimport (
     ABORTED, BY_KEY, BY_TOPIC, DROPPED, FAILED, OK, QUEUED, RUNNING, UNROUTED,
-    CollectorEvent, EventWait, Hub, Payload, new_event, wake_waiters,
+    CollectorEvent, EventWait, Payload, new_event, wake_waiters,
 )
 from collectorqueue._native.lanes cimport Lane, make_lane
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.results cimport Error
 from collectorqueue._native.router cimport Index
+from collectorqueue._native.seats cimport Seat, Seats
+from collectorqueue._native.sums cimport count_time
 from collectorqueue._native.timers cimport Timers
 from collectorqueue._native.waits cimport Waits
 from collectorqueue._native.untracked cimport is_atomic, is_tracked, track
@@ -35,9 +37,6 @@ from collectorqueue.errors import (
 cdef extern from "pythread.h":
     unsigned long PyThread_get_thread_ident() noexcept
 
-cdef enum:
-    SLICE_NS = 1_000_000    # of one loop turn, for the whole pool: the loop stays free
-
 
 class Overflow(enum.StrEnum):
     """What happens to a send when the queue is full."""
@@ -46,16 +45,9 @@ class Overflow(enum.StrEnum):
     REJECT = "reject"
 
 
-cdef class Seat:
-    """What the core knows of a consumer."""
-
-    cdef int abort(self, str why) except -1:
-        return 0
-
-
 @cython.final
 @cython.no_gc_clear
-cdef class Core(Hub):
+cdef class Core(Seats):
     """The state of one queue. Belongs to one loop and its thread."""
 
     def __cinit__(self, *, queue_type, Py_ssize_t capacity, int64_t default_priority,
@@ -73,39 +65,24 @@ cdef class Core(Hub):
 
     def clear(self):
         """Back to an empty ledger."""
-        self.accepted = self.ok = self.failed = self.unrouted = 0
-        self.dropped = self.aborted = self.queued = self.in_flight = 0
-        self.overflow_sends = 0
-        self.seats = {}
-        self.idle = []
-        self.consumers = self.peak_consumers = self.busy = self.blocked = 0
-        self.excess = self.coming = self.turning = 0
-        self.in_slice = False
+        Seats.clear(self)
         self.senders = collections.OrderedDict()
         self.parked = self.reserved = 0
         self.barriers = Barriers()
         self.waits = Waits()
         self.when_empty = None
-        self.started = 0
-        self.queued_ns = self.busy_ns = self.consumer_ns = 0
-        self.wait_ns = self.service_ns = 0
 
     # -- life ---------------------------------------------------------------------
 
     def open(self, loop, context, *, on_short, on_compensate, on_bad_outcome):
         """Accept events from now on, in this thread, for this loop."""
         self.clear()
-        self.loop = loop
-        self.create_future = loop.create_future
-        self.call_soon = loop.call_soon
-        self.end_slice_callback = self.end_slice
+        self.attend(loop, context)
         self.thread = PyThread_get_thread_ident()
-        self.base_context = context
         self.timers = Timers(loop, self.expire)
         self.on_short = on_short
         self.on_compensate = on_compensate
         self.on_bad_outcome = on_bad_outcome
-        self.counted_ns = monotonic_ns()
         self.failure = None
         self.phase = OPEN
 
@@ -145,12 +122,6 @@ cdef class Core(Hub):
             self.withdraw(event, ABORTED, error)
         return [(<CollectorEvent>event).payload for event in events]
 
-    def abort_running(self, str why):
-        """Cancel everything that runs."""
-        for seat in list(self.seats):
-            if (<Seat>seat).event is not None:
-                (<Seat>seat).abort(why)
-
     def abandon_running(self, error):
         """Settle everything that still runs as ABORTED; returns events and their seats."""
         cdef int64_t now = monotonic_ns()
@@ -162,12 +133,6 @@ cdef class Core(Hub):
                 found.append((event, seat))
                 self.settle(event, ABORTED, Error(error), now)
         return found
-
-    def running(self):
-        """The events that run now."""
-        return [(<Seat>seat).event for seat in self.seats
-                if (<Seat>seat).event is not None
-                and (<Seat>seat).event.state == RUNNING]
 
     def queued_payloads(self):
         """The payloads that wait, next one first."""
@@ -443,69 +408,6 @@ cdef class Core(Hub):
 
     # -- consumers ----------------------------------------------------------------
 
-    def add_seats(self, Py_ssize_t count):
-        """That many consumers are being started."""
-        count_time(self, monotonic_ns())
-        self.consumers += count
-        self.coming += count
-        self.peak_consumers = max(self.peak_consumers, self.consumers)
-
-    def lose_seats(self, Py_ssize_t count):
-        """Consumers that have gone get no successors."""
-        count_time(self, monotonic_ns())
-        # At the end of a drain they have been retired with all others already.
-        self.consumers = max(0, self.consumers - count)
-        self.coming -= count
-
-    def reclaim(self, Py_ssize_t count):
-        """Keep consumers that were told to leave; returns how many of `count` were."""
-        cdef Py_ssize_t kept = min(count, self.excess)
-        count_time(self, monotonic_ns())
-        self.excess -= kept
-        self.consumers += kept
-        return kept
-
-    def retire(self, Py_ssize_t count):
-        """Let consumers go: idle ones now, the longest idle first, busy ones after their event."""
-        cdef Seat seat
-        cdef Py_ssize_t idle = min(count, len(self.idle))
-        count_time(self, monotonic_ns())
-        for seat in self.idle[:idle]:
-            seat.retiring = True
-            if not seat.bell.done():
-                seat.bell.set_result(None)
-        del self.idle[:idle]
-        self.excess += count - idle
-        self.consumers -= count
-
-    def idle_longer_than(self, int64_t ns):
-        """How many consumers have had nothing to do for that long."""
-        cdef int64_t now = monotonic_ns()
-        return sum(1 for seat in self.idle if now - (<Seat>seat).idle_since >= ns)
-
-    @property
-    def idle_consumers(self):
-        return len(self.idle)
-
-    @property
-    def starting(self):
-        return self.coming
-
-    def set_max_consumers(self, Py_ssize_t maximum):
-        self.max_consumers = maximum
-
-    cdef int wake_one(self) except -1:
-        """Wake the consumer that went idle last; it will wake the next if it must wait."""
-        cdef Seat seat
-        while self.idle:
-            seat = self.idle.pop()
-            if not seat.bell.done():
-                self.coming += 1
-                seat.woken = True
-                seat.bell.set_result(None)
-                return 0
-        return 0
-
     cdef int call_for_help(self) except -1:
         """A consumer must wait inside a handler while events are queued."""
         if self.idle:
@@ -515,15 +417,6 @@ cdef class Core(Hub):
         elif self.waits.uncovered:
             self.cover()
         return 0
-
-    cdef int begin_slice(self, int64_t now) except -1:
-        self.in_slice = True
-        self.slice_end = now + SLICE_NS
-        self.call_soon(self.end_slice_callback, context=self.base_context)
-        return 0
-
-    def end_slice(self):
-        self.in_slice = False
 
     # -- waiting ------------------------------------------------------------------
 
@@ -592,16 +485,6 @@ cdef class Core(Hub):
     def stop_wait_inside(self, members):
         """The wait is over, or was given up."""
         self.waits.end_for_all(members)
-
-    # -- counting -----------------------------------------------------------------
-
-    def totals(self):
-        """Sums since the start: (now, queued, busy, consumers) in ns of the clock and of
-        event- and consumer-nanoseconds; started, ended, wait and service in ns."""
-        count_time(self, monotonic_ns())
-        ended = self.ok + self.failed + self.unrouted + self.dropped + self.aborted
-        return (self.counted_ns, self.queued_ns, self.busy_ns, self.consumer_ns,
-                self.accepted, self.started, ended, self.wait_ns, self.service_ns)
 
 
 cdef inline int64_t ttl_ns(Payload payload) except -1:

@@ -1,8 +1,9 @@
 """Driving one collector for one event, and telling whose a cancellation is."""
 from collectorqueue._native.context cimport RunContext
-from collectorqueue._native.core cimport Core, Seat
+from collectorqueue._native.core cimport Core
 from collectorqueue._native.event cimport CollectorEvent
 from collectorqueue._native.plan cimport Step
+from collectorqueue._native.seats cimport Seat
 
 cdef enum Status:
     DONE, SUSPENDED

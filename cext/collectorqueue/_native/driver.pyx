@@ -18,13 +18,14 @@ from collectorqueue._native.awaiting cimport (
     CQ_RETURNED, CQ_SUSPENDED, advance, cq_outcome, owned,
 )
 from collectorqueue._native.context cimport RunContext, begin_run, step_in
-from collectorqueue._native.core cimport Core, Seat
+from collectorqueue._native.core cimport Core
 from collectorqueue._native.counters cimport count_ns, expect_count
 from collectorqueue._native.event cimport CollectorEvent
 from collectorqueue._native.plan cimport CALL, MISSING, ROUTER, Step
 from collectorqueue._native.results cimport (
     Error, Ok, ResultList, as_result, error_from, sealed_list,
 )
+from collectorqueue._native.seats cimport Seat
 
 from collectorqueue.errors import EventAborted
 

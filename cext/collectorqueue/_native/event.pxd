@@ -39,7 +39,7 @@ cdef class Home:
 cdef class CollectorEvent:
     cdef readonly Payload payload
     cdef Home home
-    cdef object result              # of its end; until it starts, its sender's context
+    cdef object result              # of its end; until then, its sender's context or None
     cdef object route               # the step it went to, or a tuple of them, for the labels
     cdef object waiters             # None, one future, or a dict of futures
     cdef readonly int64_t id

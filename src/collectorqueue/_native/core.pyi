@@ -1,4 +1,4 @@
-"""What the publishers and consumers of one queue share: places, counts, who waits."""
+"""What the publishers and consumers of one queue share: put, take, settle, wait."""
 
 import asyncio
 import contextvars
@@ -6,14 +6,13 @@ import enum
 from collections.abc import Callable
 from typing import Any, Self, final
 
-from typing_extensions import disjoint_base
-
 from collectorqueue._native.barrier import Members
 from collectorqueue._native.driver import Driver
-from collectorqueue._native.event import CollectorEvent, Hub, Payload
+from collectorqueue._native.event import CollectorEvent, Payload
 from collectorqueue._native.lanes import QueueType
 from collectorqueue._native.plan import Step
 from collectorqueue._native.router import Index
+from collectorqueue._native.seats import Seats
 
 class Overflow(enum.StrEnum):
     """What happens to a send when the queue is full."""
@@ -21,12 +20,8 @@ class Overflow(enum.StrEnum):
     WAIT = "wait"
     REJECT = "reject"
 
-@disjoint_base
-class Seat:
-    """What the core knows of a consumer."""
-
 @final
-class Core(Hub):
+class Core(Seats):
     """The state of one queue. Belongs to one loop and its thread."""
 
     def __new__(
@@ -43,44 +38,6 @@ class Core(Hub):
     ) -> Self: ...
     @property
     def index(self) -> Index: ...
-    @property
-    def accepted(self) -> int: ...
-    @property
-    def ok(self) -> int: ...
-    @property
-    def failed(self) -> int: ...
-    @property
-    def unrouted(self) -> int: ...
-    @property
-    def dropped(self) -> int: ...
-    @property
-    def aborted(self) -> int: ...
-    @property
-    def queued(self) -> int: ...
-    @property
-    def in_flight(self) -> int: ...
-    @property
-    def overflow_sends(self) -> int: ...
-    @property
-    def consumers(self) -> int:
-        """Consumers in the pool, those told to retire left out."""
-
-    @property
-    def peak_consumers(self) -> int: ...
-    @property
-    def max_consumers(self) -> int: ...
-    @property
-    def busy(self) -> int: ...
-    @property
-    def blocked(self) -> int:
-        """Waits for an event that handlers are in."""
-
-    @property
-    def idle_consumers(self) -> int: ...
-    @property
-    def starting(self) -> int:
-        """Consumers that will look for an event without being woken."""
-
     @property
     def is_open(self) -> bool: ...
     @property
@@ -118,16 +75,10 @@ class Core(Hub):
     def abort_queued(self, error: BaseException) -> list[Payload[Any]]:
         """End everything that waits, in order; returns the payloads."""
 
-    def abort_running(self, why: str) -> None:
-        """Cancel everything that runs."""
-
     def abandon_running(
         self, error: BaseException
     ) -> list[tuple[CollectorEvent, Driver]]:
         """Settle everything that still runs as ABORTED; returns each with its seat."""
-
-    def running(self) -> list[CollectorEvent]:
-        """The events that run now."""
 
     def queued_payloads(self) -> list[Payload[Any]]:
         """The payloads that wait, next one first."""
@@ -155,23 +106,6 @@ class Core(Hub):
     def expire(self, event: CollectorEvent) -> None:
         """A ttl is over."""
 
-    def add_seats(self, count: int) -> None:
-        """That many consumers are being started."""
-
-    def lose_seats(self, count: int) -> None:
-        """Consumers that have gone get no successors."""
-
-    def reclaim(self, count: int) -> int:
-        """Keep consumers that were told to leave; returns how many of `count` were."""
-
-    def retire(self, count: int) -> None:
-        """Let consumers go: idle ones now, busy ones after their event."""
-
-    def idle_longer_than(self, ns: int) -> int:
-        """How many consumers have had nothing to do for that long."""
-
-    def set_max_consumers(self, maximum: int) -> None: ...
-    def end_slice(self) -> None: ...
     def is_inside(self) -> bool:
         """Whether a handler of this queue is calling."""
 
@@ -183,10 +117,6 @@ class Core(Hub):
 
     def stop_wait_inside(self, members: Members) -> None:
         """The wait is over, or was given up."""
-
-    def totals(self) -> tuple[int, float, float, float, int, int, int, float, float]:
-        """Sums since the start: now in ns; queued, busy, consumers as integrals of ns;
-        accepted, started, ended; wait and service in ns."""
 
 def is_queued(event: CollectorEvent) -> bool:
     """Whether it waits."""

@@ -4,7 +4,7 @@ import asyncio
 
 from typing_extensions import disjoint_base
 
-from collectorqueue._native.core import Seat
+from collectorqueue._native.seats import Seat
 from collectorqueue._native.event import CollectorEvent
 
 @disjoint_base

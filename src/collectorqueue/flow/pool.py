@@ -161,5 +161,6 @@ class ConsumerPool:
             if self._core.is_live:
                 self._on_broken(why)
             return
+        self._core.fill_seats(missing)
         for _ in range(missing):
             self._start(None)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from collectorqueue._native.core import Core
-from collectorqueue._native.event import CollectorEvent, Delivery, Payload
+from collectorqueue._native.event import CollectorEvent, Delivery
 from collectorqueue._native.results import ResultList
 from collectorqueue._native.sender import Sender
 from collectorqueue.errors import QueueNotStarted, UnknownKey

@@ -1,0 +1,44 @@
+"""What is counted of one queue: its ledger, and how long it had how much to do."""
+
+from typing_extensions import disjoint_base
+
+from collectorqueue._native.event import Hub
+
+@disjoint_base
+class Sums(Hub):
+    """The counts of one queue since it was started."""
+
+    @property
+    def accepted(self) -> int: ...
+    @property
+    def ok(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def unrouted(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
+    @property
+    def aborted(self) -> int: ...
+    @property
+    def queued(self) -> int: ...
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def overflow_sends(self) -> int: ...
+    @property
+    def consumers(self) -> int:
+        """Consumers in the pool, those told to retire left out."""
+
+    @property
+    def busy(self) -> int: ...
+    @property
+    def blocked(self) -> int:
+        """Waits for an event that handlers are in."""
+
+    def clear(self) -> None:
+        """Back to an empty ledger."""
+
+    def totals(self) -> tuple[int, float, float, float, int, int, int, float, float]:
+        """Sums since the start: now in ns; queued, busy, consumers as integrals of ns;
+        accepted, started, ended; wait and service in ns."""
