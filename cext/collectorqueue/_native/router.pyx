@@ -5,11 +5,17 @@ of collectors and topics; the route it finds is ready, and shared by all events 
 it: one Step, or else a tuple of them. Building is linear: routes are made when they are first asked for.
 """
 cimport cython
+from cpython.ref cimport PyObject
 
 from collectorqueue._native.event cimport BY_BROADCAST, BY_KEY, Payload
 from collectorqueue._native.plan cimport Step, missing_step
 
 from collectorqueue.errors import DuplicateKey, UnknownKey
+
+
+cdef extern from "Python.h":
+    # Borrowed; NULL where there is none. A str as a key raises nothing.
+    PyObject *PyDict_GetItemWithError(dict names, object name) except? NULL
 
 
 @cython.final
@@ -50,6 +56,7 @@ cdef class Index:
 
     cdef object route(self, Payload payload):
         """The Step for a payload, or a tuple of none or several, in registration order."""
+        cdef PyObject *found
         if payload.mode == BY_BROADCAST:
             if self.everyone is None:
                 self.everyone = as_route(tuple(self.steps.values()))
@@ -57,10 +64,10 @@ cdef class Index:
         if type(payload.address) is tuple:
             return self.join(payload)
         if payload.mode == BY_KEY:
-            step = self.steps.get(payload.address)
-            return () if step is None else step
-        route = self.topic_routes.get(payload.address)
-        return self.topic_route(payload.address) if route is None else route
+            found = PyDict_GetItemWithError(self.steps, payload.address)
+            return () if found is NULL else <object>found
+        found = PyDict_GetItemWithError(self.topic_routes, payload.address)
+        return self.topic_route(payload.address) if found is NULL else <object>found
 
     cdef object topic_route(self, object topic):
         listening = self.topics.get(topic)

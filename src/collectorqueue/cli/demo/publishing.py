@@ -91,7 +91,7 @@ class Publishing:
         match results["outline"]:
             case Ok([_, *_] as symbols):
                 await self._publisher.send(
-                    Outlined(text.name, symbols), topics=OUTLINES, priority=priority
+                    Outlined(text.name, list(symbols)), topics=OUTLINES, priority=priority
                 )
 
     async def _send_lines(
