@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Coroutine
 from typing import Any
 
+import anyio
 import pytest
 
 from collectorqueue import (
@@ -138,6 +139,20 @@ async def test_asyncio_takes_a_send_for_a_coroutine() -> None:
             task = group.create_task(send(6))
         events.append(task.result())
         assert [event.payload.value for event in events] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_task_group_of_anyio_takes_sends() -> None:
+    """It checks that what it is given to start returns a coroutine."""
+
+    async def main() -> None:
+        async with CollectorQueue([Collector("log", Log())]) as queue:
+            async with anyio.create_task_group() as group:
+                for number in range(3):
+                    group.start_soon(queue.publisher.send, number)
+            await queue.publisher.wait()
+            assert queue.ledger.ok == 3
+
+    anyio.run(main)
 
 
 @both_loops

@@ -11,6 +11,17 @@ from collectorqueue._native.seats cimport Seats
 from collectorqueue._native.timers cimport Timers
 from collectorqueue._native.waits cimport Waits
 
+cdef extern from *:
+    """
+    #ifdef _WIN32
+    #define cq_this_thread() PyThread_get_thread_ident()
+    #else
+    #include <pthread.h>
+    #define cq_this_thread() ((unsigned long)pthread_self())
+    #endif
+    """
+    unsigned long this_thread "cq_this_thread"() noexcept
+
 cdef enum Phase:
     NEW, OPEN, DRAINING, CLOSED, BROKEN
 
@@ -46,7 +57,6 @@ cdef class Core(Seats):
     cdef object on_compensate       # (event): it needs a consumer of its own
     cdef object on_bad_outcome      # (event): not OK
 
-    cdef CollectorEvent offer(self, Payload payload, bint may_wait)
     cdef bint has_room(self, bint may_wait) except -1
     cdef CollectorEvent accept(self, Payload payload)
     cdef object route(self, Payload payload)
@@ -65,3 +75,12 @@ cdef class Core(Seats):
 
 
 cdef str describe_miss(Payload payload)
+
+
+cdef inline CollectorEvent offer(Core core, Payload payload, bint may_wait):
+    """Accept a payload now; None: the caller has to wait for a place."""
+    if (core.phase != OPEN or core.queued >= core.capacity or core.reserved
+            or this_thread() != core.thread):
+        if not core.has_room(may_wait):
+            return None
+    return core.accept(payload)

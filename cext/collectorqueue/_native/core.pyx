@@ -21,7 +21,7 @@ from collectorqueue._native.event cimport (
 )
 from collectorqueue._native.lanes cimport Lane, make_lane
 from collectorqueue._native.plan cimport Step
-from collectorqueue._native.results cimport Error
+from collectorqueue._native.results cimport Error, Ok
 from collectorqueue._native.router cimport Index
 from collectorqueue._native.seats cimport Seat, Seats
 from collectorqueue._native.sums cimport count_time
@@ -33,9 +33,6 @@ from collectorqueue.errors import (
     EventAborted, EventDropped, QueueClosed, QueueFailed, QueueFull, QueueNotStarted,
     Unrouted, WrongLoop, WrongThread,
 )
-
-cdef extern from "pythread.h":
-    unsigned long PyThread_get_thread_ident() noexcept
 
 
 class Overflow(enum.StrEnum):
@@ -78,7 +75,7 @@ cdef class Core(Seats):
         """Accept events from now on, in this thread, for this loop."""
         self.clear()
         self.attend(loop, context)
-        self.thread = PyThread_get_thread_ident()
+        self.thread = this_thread()
         self.timers = Timers(loop, self.expire)
         self.on_short = on_short
         self.on_compensate = on_compensate
@@ -166,14 +163,6 @@ cdef class Core(Seats):
 
     # -- put ----------------------------------------------------------------------
 
-    cdef CollectorEvent offer(self, Payload payload, bint may_wait):
-        """Accept a payload now; None: the caller has to wait for a place."""
-        if (self.phase != OPEN or self.queued >= self.capacity or self.reserved
-                or PyThread_get_thread_ident() != self.thread):
-            if not self.has_room(may_wait):
-                return None
-        return self.accept(payload)
-
     cdef bint has_room(self, bint may_wait) except -1:
         """The cases that are not plain: True to accept, False to wait, or an error."""
         cdef Scope scope
@@ -184,10 +173,10 @@ cdef class Core(Seats):
             raise self.failure
         if self.phase == CLOSED:
             raise QueueClosed("the queue is closed")
-        if PyThread_get_thread_ident() != self.thread:
+        if this_thread() != self.thread:
             raise WrongThread(
                 f"a queue is used from the thread it was started in, {self.thread}, "
-                f"got a send from {PyThread_get_thread_ident()}"
+                f"got a send from {this_thread()}"
             )
         scope = self.inside()
         if self.phase == DRAINING and scope is None:
@@ -343,8 +332,10 @@ cdef class Core(Seats):
             self.service_ns += now - event.start_ns
         event.state = outcome
         event.end_ns = now
-        if not is_atomic(result) and is_tracked(result):
-            track(event)
+        # An Ok is tracked if its value can be, and settling one must not cost a call.
+        if not is_atomic((<Ok>result).value if type(result) is Ok else result):
+            if type(result) is Ok or is_tracked(result):
+                track(event)
         event.result = result
         if outcome == OK:
             self.ok += 1
@@ -393,10 +384,10 @@ cdef class Core(Seats):
         return 0
 
     cdef bint cancel_event(self, CollectorEvent event) except -1:
-        if PyThread_get_thread_ident() != self.thread:
+        if this_thread() != self.thread:
             raise WrongThread(
                 f"an event is cancelled in the thread of its queue, {self.thread}, "
-                f"got a cancel from {PyThread_get_thread_ident()}")
+                f"got a cancel from {this_thread()}")
         if event.state == QUEUED:
             self.withdraw(event, ABORTED, EventAborted("cancelled before it started"))
             return True

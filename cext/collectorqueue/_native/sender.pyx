@@ -13,7 +13,7 @@ from cpython.ref cimport PyObject
 from collectorqueue._native.awaiting cimport (
     CQ_RETURNED, CQ_SUSPENDED, Step_function, forget_stop, handed_over, owned,
 )
-from collectorqueue._native.core cimport Core
+from collectorqueue._native.core cimport Core, offer
 from collectorqueue._native.event cimport QUEUED, CollectorEvent, Payload, as_payload
 from collectorqueue._native.untracked cimport track
 
@@ -66,8 +66,8 @@ cdef class Sender:
         Raises QueueFull when there is no room, under `overflow="wait"` too, and never
         passes a sender that is blocked; QueueNotStarted, QueueClosed.
         """
-        return self.core.offer(
-            as_payload(x, delivery, keys, topics, priority, ttl), False)
+        return offer(
+            self.core, as_payload(x, delivery, keys, topics, priority, ttl), False)
 
     @cython.binding(False)
     def send(self, x, delivery=None, keys=None, topics=None, priority=None,
@@ -95,7 +95,7 @@ cdef class Sender:
         cdef CollectorEvent event
         for x in items:
             payload = x if type(x) is Payload else Payload(x)
-            event = core.offer(payload, True)
+            event = offer(core, payload, True)
             if event is None:
                 return payload
             accepted.append(event)
@@ -103,8 +103,8 @@ cdef class Sender:
 
 
 cdef object send_one_nowait(object sender, object x):
-    return (<Sender>sender).core.offer(
-        <Payload>x if type(x) is Payload else Payload(x), False)
+    return offer((<Sender>sender).core,
+                 <Payload>x if type(x) is Payload else Payload(x), False)
 
 
 cdef object send_one(object sender, object x):
@@ -173,7 +173,7 @@ cdef class Sending:
         cdef CollectorEvent event
         if self.stage == NOT_YET:
             self.stage = OVER
-            event = core.offer(self.payload, True)
+            event = offer(core, self.payload, True)
             if event is not None:
                 out[0] = handed_over(event)
                 return CQ_RETURNED
