@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import decimal
 import gc
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -479,3 +480,126 @@ async def test_what_a_handler_set_is_freed_with_its_run() -> None:
         gc.collect()
         assert [ref() for ref in refs] == [None] * 20
         assert len(events) == 20
+
+
+# -- a context that serves one event after the other ------------------------------
+
+
+@pytest.mark.parametrize("variables", [0, 200])
+@both_loops
+async def test_a_task_a_handler_left_behind_is_not_inside_of_the_next_event(
+    variables: int,
+) -> None:
+    """Having changed a variable, it shares nothing but the scope with its handler."""
+    for number in range(variables):
+        contextvars.ContextVar[int](f"test_filler_{number}").set(number)
+    changed: contextvars.ContextVar[int] = contextvars.ContextVar("test_changed")
+    go, next_runs, release = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    left_behind: list[asyncio.Task[bool]] = []
+
+    async def stay() -> bool:
+        changed.set(1)
+        await go.wait()
+        inside: bool = queue.publisher.core.is_inside()
+        return inside
+
+    async def collect(payload: Payload[Any]) -> None:
+        if payload.value == "first":
+            left_behind.append(asyncio.create_task(stay()))
+            await ticks(2)
+        else:
+            next_runs.set()
+            await release.wait()
+
+    queue = CollectorQueue([Collector("a", collect)], max_consumers=1)
+    async with queue:
+        await (await queue.publisher.send("first"))
+        event = await queue.publisher.send("next")
+        await next_runs.wait()
+        go.set()
+        assert await left_behind[0] is False
+        release.set()
+        await event
+
+
+@both_loops
+async def test_a_task_from_a_plain_collector_is_inside_while_its_siblings_run() -> None:
+    """So that it can wait without a deadlock for an event that needs a consumer."""
+    tasks: list[asyncio.Task[Any]] = []
+
+    def begins(payload: Payload[Any]) -> None:
+        async def ask() -> Any:
+            await asyncio.sleep(0)
+            results = await queue.publisher.request(1, keys="answers")
+            return results.first().unwrap()
+
+        tasks.append(asyncio.create_task(ask()))
+
+    async def waits(payload: Payload[Any]) -> Any:
+        return await tasks[0]
+
+    queue = CollectorQueue(max_consumers=1)
+    queue.collector(topics="both")(begins)
+    queue.collector(topics="both")(waits)
+    queue.collector(key="answers")(lambda payload: "answer")
+    async with queue:
+        results = await (await queue.publisher.send(0, topics="both"))
+        assert results["waits"] == Ok("answer")
+
+
+@both_loops
+async def test_a_log_handler_does_not_run_in_the_context_of_a_handler() -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("test_logged")
+    seen: list[str] = []
+
+    class Watch(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(variable.get("unset"))
+            assert not queue.publisher.core.is_inside()
+
+    def fails(payload: Payload[Any]) -> None:
+        variable.set("the handler's")
+        raise ValueError("mine")
+
+    def looks(payload: Payload[Any]) -> None:
+        seen.append(variable.get("unset"))
+
+    logger = logging.getLogger("collectorqueue")
+    watch = Watch()
+    logger.addHandler(watch)
+    try:
+        queue = CollectorQueue(
+            [Collector("fails", fails), Collector("looks", looks)], max_consumers=1
+        )
+        async with queue:
+            for keys in ("fails", "looks", ["fails", "looks"], "looks"):
+                queue.publisher.send_nowait(0, keys=keys)
+            await queue.publisher.wait()
+    finally:
+        logger.removeHandler(watch)
+    assert set(seen) == {"unset"}
+    assert len(seen) >= 4
+
+
+@both_loops
+async def test_a_payloads_destructor_cannot_touch_the_next_event() -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("test_destructor")
+    inside: list[bool] = []
+    seen: list[str] = []
+
+    class Loud:
+        def __del__(self) -> None:
+            variable.set("the destructor's")
+            inside.append(queue.publisher.core.is_inside())
+
+    def collect(payload: Payload[Any]) -> None:
+        seen.append(variable.get("unset"))
+
+    queue = CollectorQueue([Collector("a", collect)], max_consumers=1)
+    async with queue:
+        for value in (Loud(), "next", Loud(), "next"):
+            queue.publisher.send_nowait(value)
+        del value
+        await queue.publisher.wait()
+    assert seen == ["unset"] * 4
+    assert inside == [False] * 2

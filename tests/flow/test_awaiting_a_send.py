@@ -19,6 +19,7 @@ from collectorqueue import (
     CollectorEvent,
     CollectorQueue,
     EventPublisher,
+    Ok,
     Outcome,
     Payload,
 )
@@ -336,19 +337,81 @@ async def test_a_blocked_send_that_is_refused_says_why_and_was_never_accepted() 
 
 
 @both_loops
-async def test_a_send_resumed_before_there_is_room_does_not_pass_the_others() -> None:
+async def test_a_send_resumed_before_there_is_room_keeps_its_place_in_the_row() -> None:
     gate = Gate()
-    async with CollectorQueue(
-        [Collector("a", gate)], capacity=1, max_consumers=1
-    ) as queue:
+    async with narrow(gate) as queue:
         await full(queue, gate)
         blocked = queue.publisher.send("early")
-        blocked.send(None)
-        with pytest.raises(asyncio.InvalidStateError):
-            blocked.send(None)
+        task = asyncio.create_task(blocked)
+        await ticks(3)
+        with pytest.raises(RuntimeError) as caught:
+            await blocked
+        assert str(caught.value) == "coroutine is being awaited already"
         assert queue.ledger.queued == 1
         gate.open()
-    assert gate.started == ["runs", "waits"]
+        await (await task)
+    assert gate.started == ["runs", "waits", "early"]
+
+
+@both_loops
+async def test_a_blocked_send_that_is_dropped_gives_its_place_up() -> None:
+    gate = Gate()
+    async with narrow(gate) as queue:
+        await full(queue, gate)
+        dropped = queue.publisher.send("dropped")
+        dropped.send(None)
+        del dropped
+        gate.open()
+        await queue.publisher.wait()
+        await (await queue.publisher.send("next"))
+    assert gate.started == ["runs", "waits", "next"]
+
+
+@both_loops
+async def test_a_wait_that_was_given_up_is_not_resumed() -> None:
+    gate = Gate()
+    async with narrow(gate) as queue:
+        event = await queue.publisher.send(1)
+        waiting = event.wait()
+        waiting.send(None)
+        with pytest.raises(KeyError):
+            waiting.throw(KeyError("mine"))
+        with pytest.raises(RuntimeError) as caught:
+            await waiting
+        given_up = "a wait for an event cannot be resumed after it was given up"
+        assert str(caught.value) == given_up
+        gate.open()
+
+
+@both_loops
+async def test_a_destructor_may_await_while_a_returned_value_is_let_go() -> None:
+    """It runs in the midst of filling the kept exception anew."""
+    got: list[Any] = []
+
+    class Loud:
+        def __del__(self) -> None:
+            try:
+                done.wait().send(None)
+            except StopIteration as stop:
+                got.append(stop.value)
+
+    async with CollectorQueue([Collector("a", Log())]) as queue:
+        done = await queue.publisher.send("done")
+        await done
+        for _ in range(3):
+            one = (await queue.publisher.send(Loud())).wait()
+            await one
+            await queue.publisher.wait()
+            kept = (await done, await queue.publisher.send("other"), one)
+            del one, kept
+            assert (await done)["a"] == Ok("done")
+            await ticks(3)
+        queue_log = queue.collectors["a"].processor
+        assert isinstance(queue_log, Log)
+        queue_log.values.clear()
+        gc.collect()
+    assert len(got) == 3
+    assert all(results["a"] == Ok("done") for results in got)
 
 
 @both_loops

@@ -314,3 +314,81 @@ async def test_what_was_not_begun_is_closed_when_its_event_is_given_up() -> None
         await ticks(5)
         assert events[0].outcome is Outcome.ABORTED
     assert_closes(queue)
+
+
+@both_loops
+async def test_cancelling_an_event_of_an_unknown_key_spares_the_next_event() -> None:
+    events: list[Any] = []
+
+    async def cancels(payload: Payload[Any]) -> Any:
+        if payload.value == 1:
+            events[0].cancel()
+            await asyncio.sleep(0)
+        return payload.value
+
+    async with CollectorQueue([Collector("a", cancels)], max_consumers=1) as queue:
+        events.append(queue.publisher.send_nowait(1, keys=["a", "unknown"]))
+        await events[0]
+        assert events[0].outcome is Outcome.ABORTED
+        for value in (2, 3):
+            results = await (await queue.publisher.send(value, keys="a"))
+            assert results.first() == Ok(value)
+
+
+@both_loops
+async def test_a_cancelled_event_leaves_no_collector_counted_as_running() -> None:
+    """However far its collectors have come: on Python 3.11 they may not have begun."""
+    collectors = [Collector("a", later), Collector("b", later)]
+    async with CollectorQueue(collectors, max_consumers=1) as queue:
+        for turns in range(6):
+            event = await queue.publisher.send(0)
+            await ticks(turns)
+            event.cancel()
+            await event
+            await queue.publisher.wait()
+            await ticks(3)
+            for stats in queue.collector_stats().values():
+                assert stats.running == 0
+                assert stats.received == turns  # the first never began
+
+
+@both_loops
+async def test_a_cancellation_goes_with_the_coroutine_it_was_meant_for() -> None:
+    """A plain function cancels, and then returns a coroutine for a task of its own."""
+    ended: list[str] = []
+    events: list[Any] = []
+
+    async def rest() -> None:
+        try:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            ended.append("to its end")
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    def cancels_task(payload: Payload[Any]) -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        return rest()
+
+    def cancels_event(payload: Payload[Any]) -> Any:
+        events[-1].cancel()
+        return rest()
+
+    for cancels, outcome in (
+        (cancels_task, Outcome.FAILED),
+        (cancels_event, Outcome.ABORTED),
+    ):
+        collectors = [Collector("a", cancels), Collector("b", later)]
+        async with CollectorQueue(collectors, max_consumers=1) as queue:
+            events.append(queue.publisher.send_nowait(0))
+            results = await events[-1]
+            assert events[-1].outcome is outcome
+            assert not results["a"].ok()
+            if outcome is Outcome.FAILED:
+                assert results["b"] == Ok("later")
+            event = await queue.publisher.send(0, keys="b")
+            assert (await event).first() == Ok("later")
+    assert "to its end" not in ended

@@ -68,14 +68,20 @@ cdef extern from *:
         }
         old = stop->value;
         stop->value = value;
+        Py_INCREF(stop);    /* ours no longer, for what runs by letting the old one go */
         Py_XDECREF(old);
-        PyErr_SetRaisedException(Py_NewRef((PyObject *)stop));
+        PyErr_SetRaisedException((PyObject *)stop);
     }
     /* Nothing stays alive because it was once returned. */
     static inline void cq_forget_stop(void) {
         if (cq_stop_is_ours()) {
             PyStopIterationObject *stop = (PyStopIterationObject *)cq_kept_stop;
             PyObject *old = stop->value;
+            if (stop->traceback != NULL || stop->context != NULL || stop->cause != NULL
+                    || stop->notes != NULL) {
+                Py_CLEAR(cq_kept_stop);
+                return;
+            }
             if (old == Py_None) return;
             stop->value = Py_NewRef(Py_None);
             Py_XDECREF(old);

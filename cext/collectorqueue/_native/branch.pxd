@@ -11,4 +11,5 @@ cdef class Branch(Driver):
     cdef Py_ssize_t at              # its place among the results
     cdef bint begun
 
+    cdef int inherit(self, str why) except -1
     cdef object turn(self, object thrown)

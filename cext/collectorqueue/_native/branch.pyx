@@ -76,9 +76,7 @@ cdef class Branch(Driver):
             if thrown is None:
                 status = self.begin(self.step, self.event)
             else:
-                self.step.running += 1
-                self.delivered = True
-                self.raised(thrown)
+                self.never_begun(thrown)
         if status == SUSPENDED:
             yielded, self.yielded = self.yielded, None
             return yielded
@@ -92,6 +90,17 @@ cdef class Branch(Driver):
     cdef int abort(self, str why) except -1:
         self.abort_why = why
         return self.cancel_task()
+
+    cdef int inherit(self, str why) except -1:
+        """Take on a cancellation that was made before the coroutine came here: by the
+        queue, which says why, or (None) by the collector itself."""
+        if why is not None:
+            return self.abort(why)
+        if self.task is not None and not self.task.done():
+            self.in_step = True
+            self.task.cancel()
+            self.in_step = False
+        return 0
 
     def is_over_or_detached(self):
         return self.task is None or self.task.done() or self.step.detached

@@ -38,7 +38,7 @@ cdef class Consumer(Gatherer):
     cdef int start(self) except -1
     cdef object ask_router(self)
     cdef int start_several(self, tuple route) except -1
-    cdef int leave_out(self, Py_ssize_t count) except -1
+    cdef int settle_cancels(self) except -1
     cdef int start_last(self, Step step) except -1
     cdef int run_inline(self, Step step, Py_ssize_t at) except -1
     cdef int branch_off(self, Step step, Py_ssize_t at) except -1

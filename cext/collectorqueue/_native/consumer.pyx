@@ -18,7 +18,7 @@ from libc.stdint cimport int64_t
 from collectorqueue._native.branch cimport Branch, Gatherer
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.context cimport (
-    RunContext, Scope, begin_run, end_run, scoped_copy, step_in, step_out,
+    RunContext, Scope, begin_run, end_part, scoped_copy, step_in, step_out, tidy,
 )
 from collectorqueue._native.core cimport Core, describe_miss
 from collectorqueue._native.driver cimport GIVEN_UP, SUSPENDED
@@ -140,13 +140,11 @@ cdef class Consumer(Gatherer):
             if thrown is not None and self.is_cancelled:
                 self.give_up_event()
                 return self.leave(thrown)
+            self.begun_ns = self.event.start_ns
             if thrown is not None:
-                self.delivered = True
-                self.raised(thrown)
-            else:
-                self.begun_ns = self.event.start_ns
-                if self.begin(self.step, self.event) == SUSPENDED:
-                    return self.pause()
+                self.never_begun(thrown)
+            elif self.begin(self.step, self.event) == SUSPENDED:
+                return self.pause()
             if self.own_part_done() == WAITING:
                 return self.pause()
         else:
@@ -250,8 +248,10 @@ cdef class Consumer(Gatherer):
         for at in range(last + 1):
             step = <Step>route[at]
             if self.gave_up:
-                self.leave_out(last + 1 - at)
-                break
+                # Cancelled by one of its collectors: the others do not begin.
+                why = self.abort_why or "cancelled"
+                self.collected(at, Error(EventAborted(why)), GIVEN_UP)
+                continue
             if at == last and not self.spent:
                 return self.start_last(step)
             # Before Python 3.12 a task begins a turn later: what follows it must not pass.
@@ -260,15 +260,16 @@ cdef class Consumer(Gatherer):
             else:
                 self.step = None
                 self.branch_off(step, at)
+        self.settle_cancels()
         return self.wait_for_others()
 
-    cdef int leave_out(self, Py_ssize_t count) except -1:
-        """The event was cancelled by one of its collectors: the others do not begin."""
-        if self.cancels:
-            self.weigh_cancels(None)
-        self.missing -= count
-        if self.missing == 0:
-            self.settle_several()
+    cdef int settle_cancels(self) except -1:
+        """What was asked of our task concerns an event that it does not drive any more."""
+        if self.cancels > self.own_cancels + self.our_cancels:
+            self.leaving = True
+        elif self.cancels:
+            self.spent = True
+            self.take_back_cancels()
         return 0
 
     cdef int start_last(self, Step step) except -1:
@@ -284,15 +285,21 @@ cdef class Consumer(Gatherer):
     cdef int run_inline(self, Step step, Py_ssize_t at) except -1:
         """Call a plain function; if it returns something to await, a task takes that on."""
         cdef int64_t begun = self.now
+        cdef Branch branch
         if self.call(step, self.event) == SUSPENDED:
             coroutine, self.coroutine = self.coroutine, None
+            own, ours = self.own_cancels > 0, self.our_cancels > 0
+            self.settle_cancels()
             self.branch_on(coroutine, step, at)
+            if own or ours:
+                branch = <Branch>self.branches[len(self.branches) - 1]
+                branch.inherit(self.abort_why if ours else None)
         else:
             self.now = monotonic_ns()
             count_run(step, type(self.answer) is Ok, self.now - begun)
             self.collected(at, self.answer, self.verdict)
             self.answer = None
-        end_run(self.context)
+        end_part(self.context)
         return 0
 
     cdef int branch_off(self, Step step, Py_ssize_t at) except -1:
@@ -352,6 +359,8 @@ cdef class Consumer(Gatherer):
         count_run(self.step, outcome != FAILED, self.now - event.start_ns)
         if self.verdict == GIVEN_UP:
             outcome = ABORTED
+        if outcome != OK and self.context is not None:
+            step_out(self.context)      # it is logged, and that is not the handler's
         self.core.settle(event, outcome, self.answer, self.now)
         self.close_event()
         return 0
@@ -380,19 +389,22 @@ cdef class Consumer(Gatherer):
             results.append(result)
         if self.gave_up:
             outcome = ABORTED
+        if outcome != OK and self.context is not None and not self.in_step:
+            step_out(self.context)
         labels = tuple([(<Step>step).key for step in self.event.route])
         self.core.settle(self.event, outcome, sealed_list(results, labels), monotonic_ns())
         return 0
 
     cdef int close_event(self) except -1:
         """Nothing of the event is left in the consumer, but its step: mostly the next's."""
-        if self.context is not None:
-            end_run(self.context)
-        self.event = None
         self.answer = None
         if self.results is not None:
             self.results = None
             self.branches = None
+        if self.context is not None and self.context.scope is not None:
+            # What runs from now on is not inside of the event's handlers any more.
+            self.context.scope.event = None
+        self.event = None
         if self.now < self.core.counted_ns:
             self.now = self.core.counted_ns
         count_time(self.core, self.now)
@@ -451,6 +463,8 @@ cdef class Consumer(Gatherer):
     cdef object go_idle(self):
         self.stage = IDLE
         self.step = None
+        if self.context is not None:
+            tidy(self.context)
         self.idle_since = self.now
         self.core.idle.append(self)
         return self.ring_later()

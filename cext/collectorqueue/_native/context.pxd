@@ -20,10 +20,29 @@ cdef extern from *:
         if (traverse == NULL || traverse(context, cq_visit, &state)) return Py_None;
         return state.count == 1 + entered ? state.found : Py_None;
     }
+    typedef struct { PyObject *wanted; int found; } cq_seek_state;
+    static int cq_seek(PyObject *o, void *arg) {
+        cq_seek_state *state = (cq_seek_state *)arg;
+        state->found |= o == state->wanted;
+        return 0;
+    }
+    /* Whether the mapping's root node itself refers to the scope: a changed copy then
+       does too, and so the scope's owners tell of it. In a deeper node they would not,
+       as copies share those. */
+    static inline int cq_root_holds(PyObject *variables, PyObject *scope) {
+        cq_visit_state root = {NULL, 0};
+        cq_seek_state seek = {scope, 0};
+        traverseproc traverse = Py_TYPE(variables)->tp_traverse;
+        if (traverse == NULL || traverse(variables, cq_visit, &root) || root.count != 1)
+            return 0;
+        traverse = Py_TYPE(root.found)->tp_traverse;
+        return traverse != NULL && !traverse(root.found, cq_seek, &seek) && seek.found;
+    }
     static inline Py_ssize_t cq_owners(PyObject *o) { return Py_REFCNT(o); }
     """
     PyObject *context_variables "cq_context_variables"(
         PyObject *context, bint entered) noexcept
+    bint root_holds "cq_root_holds"(PyObject *variables, PyObject *scope) noexcept
     Py_ssize_t owners "cq_owners"(PyObject *o) noexcept
 
 cdef extern from "Python.h":
@@ -53,24 +72,43 @@ cdef class RunContext:
 cdef object scoped_copy(object base, Scope scope)
 
 
+cdef inline bint is_as_new(RunContext run) noexcept:
+    """Whether nobody has changed or copied the context of a run that is over.
+
+    The scope's owners tell of a copy that was changed since: it has a mapping of its own.
+    """
+    return (run.variables is not None
+            and owners(<PyObject *>run.context) == 1 + run.entered
+            and context_variables(<PyObject *>run.context, run.entered)
+                == <PyObject *>run.variables
+            and owners(<PyObject *>run.variables) == 2
+            and owners(<PyObject *>run.scope) == 2)
+
+
 cdef inline int begin_run(RunContext run, CollectorEvent event) except -1:
-    """Have a context for an event: `step_in` before each of its steps, then `end_run`."""
-    if run.context is None or event.result is not None:
+    """Have a context for an event: `step_in` before each of its steps."""
+    # Looked at only here, so that it is after all that the run before has set going: the
+    # destructor of a payload, too.
+    if run.context is None or event.result is not None or not is_as_new(run):
         run.make(event)
     run.scope.event = event
     return 0
 
 
-cdef inline int end_run(RunContext run) except -1:
-    """The event is over; keep the context, entered as it is, only if it is as new."""
-    if run.scope is None:
-        return 0
-    run.scope.event = None
-    if (run.variables is None
-            or owners(<PyObject *>run.context) != 1 + run.entered
-            or context_variables(<PyObject *>run.context, run.entered)
-                != <PyObject *>run.variables
-            or owners(<PyObject *>run.variables) != 2):
+cdef inline int end_part(RunContext run) except -1:
+    """One of an event's collectors is done; what it has started stays inside until the
+    event is over."""
+    if run.scope is not None:
+        if is_as_new(run):
+            run.scope.event = None
+        else:
+            run.let_go()
+    return 0
+
+
+cdef inline int tidy(RunContext run) except -1:
+    """There is nothing to run: keep nothing alive that a run has left in its context."""
+    if run.context is not None and not is_as_new(run):
         run.let_go()
     return 0
 

@@ -78,6 +78,9 @@ cdef class RunContext:
             if REUSE:
                 self.variables = <object>context_variables(
                     <PyObject *>self.context, False)
+                if self.variables is not None and not root_holds(
+                        <PyObject *>self.variables, <PyObject *>self.scope):
+                    self.variables = None
         return 0
 
     cdef object hand_over(self):

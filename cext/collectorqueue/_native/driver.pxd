@@ -35,6 +35,7 @@ cdef class Driver(Seat):
     cdef int begin(self, Step step, CollectorEvent event) except -1
     cdef int call(self, Step step, CollectorEvent event) except -1
     cdef int resume(self, object thrown) except -1
+    cdef int never_begun(self, object thrown) except -1
     cdef int returned(self, object value) except -1
     cdef int raised(self, object exc) except -1
     cdef int weigh_cancels(self, object exc) except -1

@@ -221,6 +221,14 @@ cdef class Driver(Seat):
             return self.returned(owned(out))
         return self.raised(owned(out))
 
+    cdef int never_begun(self, object thrown) except -1:
+        """Its task was cancelled before the collector was called."""
+        self.verdict = PLAIN
+        self.delivered = True
+        if self.step.kind != MISSING:
+            self.step.running += 1
+        return self.raised(thrown)
+
     cdef int returned(self, object value) except -1:
         if self.step.kind == ROUTER:
             self.answer = whole_answer(value)

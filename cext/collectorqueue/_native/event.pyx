@@ -465,6 +465,8 @@ cdef class EventWait:
             self.finish()
         if self.timed_out and self.event.state < OK:
             raise TimeoutError(f"the event did not end within {self.timeout} s")
+        if self.event.state < OK:
+            raise RuntimeError("a wait for an event cannot be resumed after it was given up")
         out[0] = handed_over(results_of(self.event))
         return CQ_RETURNED
 

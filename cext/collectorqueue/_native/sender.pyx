@@ -165,6 +165,8 @@ cdef class Sending:
         if self.stage == NOT_YET:
             PyErr_WarnEx(
                 RuntimeWarning, b"coroutine 'EventPublisher.send' was never awaited", 1)
+        elif self.stage == WAITS and self.place is not None and self.sender is not None:
+            self.give_up()      # whoever drops it does not want the place
         forget_stop()
 
     cdef int step(self, PyObject **out) except -1:
@@ -185,6 +187,8 @@ cdef class Sending:
                 return CQ_SUSPENDED
         elif self.stage == OVER:
             raise RuntimeError("cannot reuse already awaited coroutine")
+        elif not self.place.done():
+            raise RuntimeError("coroutine is being awaited already")
         try:
             self.place.result()
         except BaseException:
