@@ -554,3 +554,31 @@ async def test_a_handler_that_yields_nonsense_fails_its_event_only() -> None:
         assert event.outcome is Outcome.FAILED
         assert isinstance(results.first().err, RuntimeError)
         await assert_unharmed(queue)
+
+
+@both_loops
+async def test_a_timeout_after_a_swallowed_own_cancel_costs_no_consumer() -> None:
+    """The timeout takes its own cancellation back, not the handler's."""
+
+    async def collect(payload: Payload[Any]) -> Any:
+        if payload.value == "cancels":
+            me().cancel()
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                pass
+            try:
+                async with asyncio.timeout(0):
+                    await asyncio.sleep(1)
+            except TimeoutError:
+                pass
+        return payload.value
+
+    async with CollectorQueue([Collector("a", collect)], max_consumers=1) as queue:
+        event = await queue.publisher.send("cancels")
+        await event
+        for number in range(3):
+            results = await (await queue.publisher.send(number))
+            assert results.first() == Ok(number)
+        assert not queue.publisher.core.is_broken
+    assert_closed(queue)

@@ -392,3 +392,27 @@ async def test_a_cancellation_goes_with_the_coroutine_it_was_meant_for() -> None
             event = await queue.publisher.send(0, keys="b")
             assert (await event).first() == Ok("later")
     assert "to its end" not in ended
+
+
+@both_loops
+async def test_an_event_that_fails_in_its_last_collectors_own_task_is_logged() -> None:
+    """Settled from within that task, while the consumer's turn is not over."""
+
+    def cancels(payload: Payload[Any]) -> str:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        return "returned all the same"
+
+    async def fails(payload: Payload[Any]) -> None:
+        raise ValueError("mine")
+
+    collectors = [Collector("cancels", cancels), Collector("fails", fails)]
+    async with CollectorQueue(collectors, max_consumers=1) as queue:
+        for _ in range(3):
+            event = await queue.publisher.send(0)
+            results = await event
+            assert event.outcome is Outcome.FAILED
+            assert results["cancels"].ok()
+            assert not results["fails"].ok()
+    assert_closes(queue)

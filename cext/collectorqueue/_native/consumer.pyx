@@ -308,6 +308,7 @@ cdef class Consumer(Gatherer):
         scope.event = self.event
         base = self.core.base_context if self.event.result is None else self.event.result
         self.make_branch(self.new_branch(step, at), scoped_copy(base, scope))
+        self.now = monotonic_ns()
         return 0
 
     cdef int branch_on(self, object coroutine, Step step, Py_ssize_t at) except -1:
@@ -316,6 +317,7 @@ cdef class Consumer(Gatherer):
         branch.begun = True
         branch.coroutine = coroutine
         self.make_branch(branch, self.context.hand_over())
+        self.now = monotonic_ns()
         return 0
 
     cdef Branch new_branch(self, Step step, Py_ssize_t at):
@@ -359,8 +361,6 @@ cdef class Consumer(Gatherer):
         count_run(self.step, outcome != FAILED, self.now - event.start_ns)
         if self.verdict == GIVEN_UP:
             outcome = ABORTED
-        if outcome != OK and self.context is not None:
-            step_out(self.context)      # it is logged, and that is not the handler's
         self.core.settle(event, outcome, self.answer, self.now)
         self.close_event()
         return 0
@@ -389,8 +389,6 @@ cdef class Consumer(Gatherer):
             results.append(result)
         if self.gave_up:
             outcome = ABORTED
-        if outcome != OK and self.context is not None and not self.in_step:
-            step_out(self.context)
         labels = tuple([(<Step>step).key for step in self.event.route])
         self.core.settle(self.event, outcome, sealed_list(results, labels), monotonic_ns())
         return 0

@@ -133,7 +133,9 @@ cdef class Driver(Seat):
                 self.our_cancels += 1
             elif self.in_step:
                 self.own_cancels += 1
-        elif cancelling < self.cancels and self.in_step and self.own_cancels:
+        elif (cancelling < self.cancels and self.in_step and self.own_cancels
+                and self.cancels <= self.own_cancels + self.our_cancels):
+            # Not while there is one of somebody else's: a timeout takes its own back.
             self.own_cancels -= 1
         self.cancels = cancelling
 

@@ -52,7 +52,8 @@ class FailureLog:
         if event.outcome is Outcome.ABORTED and not self._core.is_open:
             return  # the drain reports what it aborts, with the count
         try:
-            self._note(event)
+            # Not in the handler's context: what log handlers do there is not its own.
+            self._context.copy().run(self._note, event)
         except BaseException as exc:  # in the consumer's step: a hostile repr costs nothing
             quietly(
                 log, logging.ERROR, "event id=%d ended %s and could not be described: %s",
