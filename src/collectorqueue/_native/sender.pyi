@@ -60,6 +60,10 @@ class Sending(Coroutine[Any, Any, CollectorEvent]):
     def cr_await(self) -> asyncio.Future[None] | None:
         """The future it waits on for room, for debuggers."""
 
+    @property
+    def __name__(self) -> str: ...  # pyright: ignore[reportIncompatibleVariableOverride]
+    @property
+    def __qualname__(self) -> str: ...  # pyright: ignore[reportIncompatibleVariableOverride]
     def __await__(self) -> Generator[Any, Any, CollectorEvent]: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Any: ...
