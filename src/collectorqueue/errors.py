@@ -12,13 +12,18 @@ __all__ = [
     "DuplicateKey",
     "EventAborted",
     "EventDropped",
+    "NotEncodable",
     "PayloadSealed",
     "QueueClosed",
     "QueueFailed",
     "QueueFull",
     "QueueNotStarted",
+    "RemoteError",
+    "RunTimeout",
     "UnknownKey",
     "Unrouted",
+    "WorkerLost",
+    "WorkersFailed",
     "WouldDeadlock",
     "WrongLoop",
     "WrongThread",
@@ -87,6 +92,71 @@ class EventDropped(CollectorQueueError):
 
 class CollectorFailed(CollectorQueueError):
     """A collector returned `Error("text")`; raised by its `unwrap()`."""
+
+
+class NotEncodable(CollectorQueueError, TypeError):
+    """A value cannot cross to or from a worker: of type `type_name`, at `path` in it."""
+
+    def __init__(self, message: str, type_name: str = "", path: str = "") -> None:
+        super().__init__(message)
+        self.type_name = type_name
+        self.path = path
+
+
+class RemoteError(CollectorQueueError):
+    """What a collector raised in a worker, as text: no object of it crosses.
+
+    `type_name` is the class's full name, `text` its message (up to 64 KiB), `traceback` as
+    it would have been printed there (up to 256 KiB).
+    """
+
+    def __init__(self, type_name: str, text: str = "", traceback: str = "") -> None:
+        super().__init__(type_name, text)
+        self.type_name = type_name
+        self.text = text
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        return f"{self.type_name}: {self.text}" if self.text else self.type_name
+
+
+class WorkerLost(RemoteError):
+    """The worker died while it ran the event.
+
+    `signal` or `exit_code` tells of what, the other is None; both are None where that could
+    not be found out. `traceback` is what faulthandler wrote, if it did.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        traceback: str = "",
+        *,
+        signal: int | None = None,
+        exit_code: int | None = None,
+        worker: int = 0,
+    ) -> None:
+        super().__init__("collectorqueue.errors.WorkerLost", text, traceback)
+        self.signal = signal
+        self.exit_code = exit_code
+        self.worker = worker
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class RunTimeout(RemoteError, TimeoutError):
+    """A run took longer than its collector's `timeout`; its worker was killed for it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("collectorqueue.errors.RunTimeout", text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class WorkersFailed(CollectorQueueError):
+    """Workers could not be started; the message has what they said."""
 
 
 class WouldDeadlock(CollectorQueueError):

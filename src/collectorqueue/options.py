@@ -12,6 +12,8 @@ from collectorqueue.errors import ConfigError
 
 __all__ = ["Options"]
 
+MOST_WORKERS = 1024
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a CollectorQueue was given, checked. Raises ConfigError or TypeError."""
@@ -28,6 +30,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     default_priority: int
     ageing: int
     propagate_context: bool
+    workers: int | tuple[int, int] | None
+    max_events_per_worker: int | None
+    max_worker_bytes: int | None
 
     def __post_init__(self) -> None:
         for name in ("autoscale", "propagate_context"):
@@ -50,6 +55,23 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         if self.drain_timeout is not None:
             check_seconds("drain_timeout", self.drain_timeout)
         check_seconds("report_interval", self.report_interval)
+        if self.workers is not None:
+            self._check_workers()
+        if self.max_events_per_worker is not None:
+            check_int("max_events_per_worker", self.max_events_per_worker, 1, 2**60)
+        if self.max_worker_bytes is not None:
+            check_int("max_worker_bytes", self.max_worker_bytes, 1, 2**60)
+
+    def _check_workers(self) -> None:
+        if not isinstance(self.workers, tuple):
+            check_int("workers", self.workers, 1, MOST_WORKERS)
+            return
+        if len(self.workers) != 2:
+            raise ConfigError(f"workers must be a number or (min, max), got {self.workers!r}")
+        for each in self.workers:
+            check_int("workers", each, 1, MOST_WORKERS)
+        if self.workers[0] > self.workers[1]:
+            raise ConfigError(f"workers must be (min, max), min <= max, got {self.workers!r}")
 
 
 def check_int(name: str, value: Any, low: int, high: int) -> None:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from types import MappingProxyType, TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 
 import msgspec
 
@@ -26,7 +26,12 @@ from collectorqueue.errors import (
     UnknownKey,
     WouldDeadlock,
 )
-from collectorqueue.flow.collector import Collector, Lifecycle, RunsIn
+from collectorqueue.flow.collector import (
+    Collector,
+    Lifecycle,
+    ProcessOptions,
+    RunsIn,
+)
 from collectorqueue.flow.context import Context
 from collectorqueue.flow.drain import Drain
 from collectorqueue.flow.publisher import EventPublisher
@@ -40,6 +45,7 @@ from collectorqueue.options import Options, check_seconds, one_of
 from collectorqueue.quiet import quietly
 from collectorqueue.running import Running
 from collectorqueue.signals import handled_signals
+from collectorqueue.workers.paths import refuse_in_import
 
 __all__ = ["CollectorQueue", "DrainReport"]
 
@@ -86,6 +92,9 @@ class CollectorQueue:
     without limit. `report_interval`: seconds between lines of metrics in the log, 0: none.
     PRIORITY takes the lowest `priority * ageing + number of the send` first.
     `propagate_context`: handlers run in a copy of the sender's context variables.
+    `workers`: processes for the collectors that run in processes, a number or (min, max);
+    as many as the cores it may use unless given. A worker is replaced after
+    `max_events_per_worker` events, or above `max_worker_bytes` of memory.
     Raises ConfigError or TypeError, naming value and rule.
     """
 
@@ -106,6 +115,9 @@ class CollectorQueue:
         default_priority: int = 1000,
         ageing: int = 10_000,
         propagate_context: bool = False,
+        workers: int | tuple[int, int] | None = None,
+        max_events_per_worker: int | None = None,
+        max_worker_bytes: int | None = None,
     ) -> None:
         self._options = options = Options(
             autoscale=autoscale,
@@ -120,6 +132,9 @@ class CollectorQueue:
             default_priority=default_priority,
             ageing=ageing,
             propagate_context=propagate_context,
+            workers=workers,
+            max_events_per_worker=max_events_per_worker,
+            max_worker_bytes=max_worker_bytes,
         )
         self._core = Core(
             queue_type=options.queue_type,
@@ -154,6 +169,7 @@ class CollectorQueue:
         ctx: Context | None = None,
         lifecycle: Lifecycle | None = None,
         runs_in: RunsIn = "loop",
+        **options: Unpack[ProcessOptions],
     ) -> Callable[[F], F]: ...
 
     def collector(
@@ -164,6 +180,7 @@ class CollectorQueue:
         ctx: Context | None = None,
         lifecycle: Lifecycle | None = None,
         runs_in: RunsIn = "loop",
+        **options: Unpack[ProcessOptions],
     ) -> Any:
         """Register a function as a collector; the function stays itself.
 
@@ -186,6 +203,7 @@ class CollectorQueue:
                     ctx=ctx,
                     lifecycle=lifecycle,
                     runs_in=runs_in,
+                    **options,
                 )
             )
             return function
@@ -211,7 +229,13 @@ class CollectorQueue:
                 await tenure.exit()
             raise
         running.keep(tenure)
-        running.bind(self._step(collector.key))
+        step = self._step(collector.key)
+        try:
+            await running.bind_late(step)
+        except BaseException:
+            del self._collectors[collector.key]
+            self._core.index.remove(step, collector.topics)
+            raise
 
     async def remove_collector(self, key: str) -> None:
         """Stop routing to a collector at once, wait for its running work, exit its lifecycle.
@@ -244,7 +268,7 @@ class CollectorQueue:
             collector.processor,
             collector.ctx,
             with_ctx=collector.takes_context,
-            detached=collector.runs_in == "thread",
+            detached=collector.runs_in != "loop",
             inline=collector.is_inline,
         )
         self._core.index.add(step, collector.topics)
@@ -346,12 +370,14 @@ class CollectorQueue:
         """
         if self._running is not None or self._starting:
             raise CollectorQueueError("the queue is running already")
+        refuse_in_import()
         self._starting = True
         try:
             running = Running(self._core, self._options)
             try:
                 for collector in list(self._collectors.values()):
                     running.keep(await running.enter(collector))
+                await running.start_workers(list(self._core.index.steps.values()))
             except BaseException:
                 for error in await running.exit_all():
                     quietly(

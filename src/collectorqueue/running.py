@@ -24,6 +24,8 @@ from collectorqueue.flow.pool import ConsumerPool
 from collectorqueue.flow.threads import Threads
 from collectorqueue.options import Options
 from collectorqueue.quiet import quietly
+from collectorqueue.workers.pool import WorkerPool
+from collectorqueue.workers.recruiting import blueprint_of, encoding_of, settings_for
 
 __all__ = ["Running"]
 
@@ -38,6 +40,7 @@ class Running:
         self.context = contextvars.copy_context()
         self.pool = ConsumerPool(core, self.loop, self.context, self._break_down)
         self.threads = Threads(self.loop)
+        self.workers: WorkerPool | None = None
         self.drain: Drain = Drain(core, self.pool, self.loop)
         self.closing: asyncio.Task[Any] | None = None
         self._core = core
@@ -62,6 +65,8 @@ class Running:
         )
         for step in steps:
             self.bind(step)
+        if self.workers is not None:
+            self.workers.crew.join()
         self.window = Window(self._core)
         if options.report_interval:
             self._reporter = Reporter(
@@ -78,6 +83,59 @@ class Running:
         if collector.runs_in == "thread":
             step.rebind(self.threads.wrap(collector.processor))
 
+    async def start_workers(self, steps: list[Step]) -> None:
+        """Have worker processes for the collectors that run in some; none if none does.
+
+        Raises ConfigError for a collector that a worker could not find, and WorkersFailed
+        if workers do not start.
+        """
+        remote = [step for step in steps if step.collector.runs_in == "process"]
+        if remote:
+            await self._recruit(remote)
+
+    async def _recruit(self, remote: list[Step]) -> WorkerPool:
+        options = self._options
+        self.workers = pool = WorkerPool(
+            self._core,
+            self.loop,
+            self.context,
+            settings_for(
+                options.workers, options.max_events_per_worker, options.max_worker_bytes
+            ),
+            queue_type=options.queue_type,
+            default_priority=options.default_priority,
+            ageing=options.ageing,
+        )
+        for step in remote:
+            self._lead_out(pool, step)
+        await pool.start()
+        return pool
+
+    def _lead_out(self, pool: WorkerPool, step: Step) -> None:
+        collector: Collector = step.collector
+        outlet = pool.connect(
+            step,
+            blueprint_of(collector),
+            encoding_of(collector),
+            idempotent=collector.idempotent,
+        )
+        step.lead_out(outlet)
+        step.rebind(outlet.call)
+
+    async def bind_late(self, step: Step) -> None:
+        """Let a collector's step run that was added to a running queue.
+
+        One that runs in processes has all workers replaced.
+        """
+        if step.collector.runs_in == "process":
+            if self.workers is None:
+                pool = await self._recruit([step])
+                pool.crew.join()
+            else:
+                self._lead_out(self.workers, step)
+                await self.workers.renew()
+        self.bind(step)
+
     def stop(self) -> None:
         """Everything that is not an event: timers, threads, the last log lines."""
         self._core.shut()
@@ -92,8 +150,8 @@ class Running:
 
     async def enter(self, collector: Collector) -> Tenure | None:
         """Enter a collector's lifecycle, if it has one; raises what it raises."""
-        if collector.lifecycle is None:
-            return None
+        if collector.lifecycle is None or collector.runs_in == "process":
+            return None  # or entered in every worker
         tenure = Tenure(collector, self.loop)
         await tenure.enter()
         return tenure
@@ -126,6 +184,8 @@ class Running:
         errors: list[BaseException] = []
         if self._leaving:
             await asyncio.wait(self._leaving)
+        if self.workers is not None:
+            errors += await self.workers.stop(self.drain.left_s())
         while self._tenures:
             _, tenure = self._tenures.popitem()
             error = await tenure.exit()

@@ -376,7 +376,7 @@ async def test_one_collector_may_belong_to_two_queues() -> None:
          lambda: Collector("a", one, topics=b"a")),  # type: ignore[arg-type]
         (TypeError, "lifecycle must be callable, got 7",
          lambda: Collector("a", one, lifecycle=7)),  # type: ignore[arg-type]
-        (ConfigError, "runs_in must be 'loop' or 'thread', got 'fiber'",
+        (ConfigError, "runs_in must be 'loop', 'thread' or 'process', got 'fiber'",
          lambda: Collector("a", one, runs_in="fiber")),  # type: ignore[arg-type]
         (ConfigError, f"runs_in='thread' is for plain functions, got the async {one!r}",
          lambda: Collector("a", one, runs_in="thread")),
@@ -397,10 +397,6 @@ def test_a_bad_collector_is_refused_naming_value_and_rule(
         "retry",
         "batch",
         "rate_limit",
-        "max_concurrency",
-        "timeout",
-        "payload_type",
-        "idempotent",
     ],
 )
 def test_an_option_that_is_not_built_is_refused(option: str) -> None:

@@ -88,7 +88,6 @@ def test_a_bad_option_is_refused_at_construction(
 @pytest.mark.parametrize(
     "option",
     [
-        "workers",
         "max_bytes",
         "size_of",
         "dead_letter",

@@ -42,13 +42,18 @@ from collectorqueue.errors import (
     DuplicateKey,
     EventAborted,
     EventDropped,
+    NotEncodable,
     PayloadSealed,
     QueueClosed,
     QueueFailed,
     QueueFull,
     QueueNotStarted,
+    RemoteError,
+    RunTimeout,
     UnknownKey,
     Unrouted,
+    WorkerLost,
+    WorkersFailed,
     WouldDeadlock,
     WrongLoop,
     WrongThread,
@@ -341,3 +346,38 @@ def running() -> None:
     assert_type(collectorqueue.run(main(), loop="asyncio", debug=True), int)
     run(main(), loop=asyncio.new_event_loop)
     run(main)  # type: ignore[arg-type]
+
+
+# Collectors in worker processes.
+
+
+def thumbnail(payload: Payload[bytes]) -> bytes:
+    return payload.value[:10]
+
+
+async def in_processes() -> None:
+    queue = CollectorQueue(
+        [Collector("thumbnail", thumbnail, runs_in="process", idempotent=True, timeout=5)],
+        workers=(1, 4),
+        max_events_per_worker=10_000,
+        max_worker_bytes=2**30,
+    )
+
+    @queue.collector(runs_in="process", payload_type=Order, max_concurrency=2)
+    def totals(payload: Payload[Order]) -> int:
+        return sum(payload.value.values())
+
+    queue.collector(runs_in="process", retries=3)  # type: ignore[call-overload]
+    try:
+        async with queue:
+            await queue.publisher.call("thumbnail", b"")
+    except WorkersFailed as error:
+        print(error)
+    except WorkerLost as error:
+        assert_type(error.signal, int | None)
+        assert_type(error.exit_code, int | None)
+    except (RunTimeout, RemoteError) as remote:
+        assert_type(remote.type_name, str)
+        assert_type(remote.traceback, str)
+    except NotEncodable as unfit:
+        assert_type(unfit.path, str)

@@ -10,19 +10,11 @@ from collections.abc import Coroutine
 cimport cython
 
 from collectorqueue._native.clock cimport monotonic_ns
-from collectorqueue._native.driver cimport DONE, SUSPENDED, Driver
+from collectorqueue._native.driver cimport DONE, GIVEN_UP, SUSPENDED, Driver
 from collectorqueue._native.plan cimport count_run
 from collectorqueue._native.results cimport Ok
 
 cdef object CancelledError = asyncio.CancelledError
-
-
-@cython.no_gc_clear
-cdef class Gatherer(Driver):
-    """Whoever waits for the results of several collectors: a consumer."""
-
-    cdef int collected(self, Py_ssize_t at, object answer, int verdict) except -1:
-        return 0
 
 
 @cython.final
@@ -81,8 +73,8 @@ cdef class Branch(Driver):
             yielded, self.yielded = self.yielded, None
             return yielded
         count_run(self.step, type(self.answer) is Ok, monotonic_ns() - self.event.start_ns)
-        if self.gatherer.event is self.event:
-            self.gatherer.collected(self.at, self.answer, self.verdict)
+        self.gathering.collected(self.at, self.answer, self.verdict == GIVEN_UP)
+        self.gathering.let_go()
         if self.leaving:
             raise CancelledError()
         raise StopIteration

@@ -1,8 +1,10 @@
 """A consumer: take -> route -> collect -> settle, as one compiled state machine."""
 from libc.stdint cimport int64_t
 
-from collectorqueue._native.branch cimport Branch, Gatherer
+from collectorqueue._native.branch cimport Branch
+from collectorqueue._native.driver cimport Driver
 from collectorqueue._native.event cimport CollectorEvent
+from collectorqueue._native.gathering cimport Gathering
 from collectorqueue._native.plan cimport Step
 
 cdef enum Stage:
@@ -19,14 +21,11 @@ cdef enum Progress:
     WAITING         # the event needs another turn
 
 
-cdef class Consumer(Gatherer):
+cdef class Consumer(Driver):
     cdef char stage
     cdef object make_branch         # (branch, context): start a task for a collector
     cdef CollectorEvent only        # a compensating consumer's one event
-    cdef list results               # of several collectors, None where still running
-    cdef list branches
-    cdef Py_ssize_t missing         # results
-    cdef bint gave_up               # one of several was GIVEN_UP
+    cdef Gathering gathering        # of the event in hand; None: it has one collector
     cdef int64_t now                # the clock, when it was last read
     cdef int64_t begun_ns           # when its own part of several began
     cdef readonly bint needs_successor      # it ended without being told to
@@ -37,6 +36,7 @@ cdef class Consumer(Gatherer):
     cdef object next_event(self)
     cdef int start(self) except -1
     cdef object ask_router(self)
+    cdef bint send_out(self, Step step) except -1
     cdef int start_several(self, tuple route) except -1
     cdef int settle_cancels(self) except -1
     cdef int start_last(self, Step step) except -1
@@ -47,8 +47,8 @@ cdef class Consumer(Gatherer):
     cdef int wait_for_others(self) except -1
     cdef int own_part_done(self) except -1
     cdef int finish(self) except -1
-    cdef int settle_several(self) except -1
     cdef int close_event(self) except -1
+    cdef int forget_event(self) except -1
     cdef int give_up_event(self) except -1
     cdef object pause(self)
     cdef object ring_later(self)

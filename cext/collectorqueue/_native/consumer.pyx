@@ -15,20 +15,19 @@ from collections.abc import Coroutine
 cimport cython
 from libc.stdint cimport int64_t
 
-from collectorqueue._native.branch cimport Branch, Gatherer
+from collectorqueue._native.branch cimport Branch
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.context cimport (
     RunContext, Scope, begin_run, end_part, scoped_copy, step_in, step_out, tidy,
 )
 from collectorqueue._native.core cimport Core, describe_miss
-from collectorqueue._native.driver cimport GIVEN_UP, SUSPENDED
+from collectorqueue._native.driver cimport GIVEN_UP, SUSPENDED, Driver
 from collectorqueue._native.event cimport (
-    ABORTED, FAILED, OK, QUEUED, UNROUTED, CollectorEvent,
+    ABORTED, FAILED, IN_HAND, OK, QUEUED, UNROUTED, CollectorEvent,
 )
+from collectorqueue._native.gathering cimport Gathering, gather
 from collectorqueue._native.plan cimport Step, count_run
-from collectorqueue._native.results cimport (
-    Error, Ok, ResultList, error_from, sealed_list,
-)
+from collectorqueue._native.results cimport Error, Ok, ResultList, error_from
 from collectorqueue._native.router cimport as_route
 from collectorqueue._native.sums cimport count_time
 
@@ -40,7 +39,7 @@ cdef bint HAS_EAGER_TASKS = sys.version_info >= (3, 12)
 
 @cython.final
 @cython.no_gc_clear
-cdef class Consumer(Gatherer):
+cdef class Consumer(Driver):
     """One competing consumer. Made, started and replaced by the pool."""
 
     def __cinit__(self, Core core, make_branch, CollectorEvent only=None):
@@ -132,7 +131,7 @@ cdef class Consumer(Gatherer):
             if thrown is not None and self.is_cancelled:
                 self.give_up_event()
                 return self.leave(thrown)
-            if self.missing:
+            if self.gathering.held and self.gathering.results is not None:
                 return self.pause()
             self.close_event()
         elif self.stage == HELD:
@@ -174,8 +173,8 @@ cdef class Consumer(Gatherer):
                 if self.only.state != QUEUED:
                     return self.end()
                 self.event = self.only
-                core.take_out(self.event, self.now)
-                core.lane.forget()
+                core.leave_lane(self.event)
+                self.event.place = IN_HAND
             else:
                 if core.excess:
                     core.excess -= 1
@@ -209,9 +208,13 @@ cdef class Consumer(Gatherer):
             route = self.core.index.route(event.payload)
         if type(route) is Step:
             event.route = route
+            if (<Step>route).outlet is not None and self.send_out(<Step>route):
+                return FREE
+            self.core.take_out(event, self.now)
             if self.begin(<Step>route, event) == SUSPENDED:
                 return WAITING
             return self.own_part_done()
+        self.core.take_out(event, self.now)
         if not <tuple>route:
             self.now = monotonic_ns()
             self.core.settle(event, UNROUTED, Error(Unrouted(describe_miss(event.payload))),
@@ -220,42 +223,63 @@ cdef class Consumer(Gatherer):
             return FREE
         return self.start_several(<tuple>route)
 
+    cdef bint send_out(self, Step step) except -1:
+        """Its collector runs in another process: the event is not ours any more."""
+        cdef CollectorEvent event = self.event
+        self.forget_event()
+        if self.only is None:
+            step.outlet.offer(event, self.now)
+        else:
+            step.outlet.rush(event, self.now)
+        return True
+
     cdef object ask_router(self):
-        """The route a custom router selects; None: it failed, and so has the event."""
+        """The route a custom router selects; None: it failed, or has cancelled the event."""
+        cdef CollectorEvent event = self.event
         self.step = None
-        begin_run(self.context, self.event)
+        begin_run(self.context, event)
         step_in(self.context)
         try:
-            return as_route(self.core.custom_select(self.event.payload))
+            route = as_route(self.core.custom_select(event.payload))
+            error = None
         except BaseException as exc:
             error = error_from(exc)
+        if event.state != QUEUED:
+            self.forget_event()
+            return None
+        if error is None:
+            return route
+        self.core.take_out(event, self.now)
         self.now = monotonic_ns()
-        self.core.settle(self.event, FAILED, error, self.now)
+        self.core.settle(event, FAILED, error, self.now)
         self.close_event()
         return None
 
     cdef int start_several(self, tuple route) except -1:
         """Begin all collectors, in order: the last in our own task, each other that may
-        have to wait in a task of its own."""
+        have to wait in a task of its own, or in another process."""
         cdef Py_ssize_t at
         cdef Py_ssize_t last = len(route) - 1
+        cdef Gathering gathering = gather(self.core, self.event, last + 1)
         cdef Step step
         self.event.route = route
-        self.missing = last + 1
-        self.results = [None] * (last + 1)
-        self.branches = []
-        self.gave_up = False
+        self.gathering = gathering
         for at in range(last + 1):
             step = <Step>route[at]
-            if self.gave_up:
+            if gathering.gave_up:
                 # Cancelled by one of its collectors: the others do not begin.
                 why = self.abort_why or "cancelled"
-                self.collected(at, Error(EventAborted(why)), GIVEN_UP)
+                gathering.collected(at, Error(EventAborted(why)), True)
+                gathering.let_go()
+                continue
+            if step.outlet is not None:
+                step.outlet.take_part(gathering, at)
                 continue
             if at == last and not self.spent:
                 return self.start_last(step)
             # Before Python 3.12 a task begins a turn later: what follows it must not pass.
-            if step.inline and not self.spent and (HAS_EAGER_TASKS or not self.branches):
+            if step.inline and not self.spent and (
+                    HAS_EAGER_TASKS or not gathering.branches):
                 self.run_inline(step, at)
             else:
                 self.step = None
@@ -273,7 +297,7 @@ cdef class Consumer(Gatherer):
         return 0
 
     cdef int start_last(self, Step step) except -1:
-        if self.branches and not HAS_EAGER_TASKS:
+        if self.gathering.branches and not HAS_EAGER_TASKS:
             self.step = step
             self.stage = HELD
             return WAITING
@@ -292,12 +316,13 @@ cdef class Consumer(Gatherer):
             self.settle_cancels()
             self.branch_on(coroutine, step, at)
             if own or ours:
-                branch = <Branch>self.branches[len(self.branches) - 1]
+                branch = <Branch>self.gathering.branches[len(self.gathering.branches) - 1]
                 branch.inherit(self.abort_why if ours else None)
         else:
             self.now = monotonic_ns()
             count_run(step, type(self.answer) is Ok, self.now - begun)
-            self.collected(at, self.answer, self.verdict)
+            self.gathering.collected(at, self.answer, self.verdict == GIVEN_UP)
+            self.gathering.let_go()
             self.answer = None
         end_part(self.context)
         return 0
@@ -322,31 +347,34 @@ cdef class Consumer(Gatherer):
 
     cdef Branch new_branch(self, Step step, Py_ssize_t at):
         cdef Branch branch = Branch.__new__(Branch)
-        branch.gatherer = self
+        branch.gathering = self.gathering
         branch.core = self.core
         branch.at = at
         branch.step = step
         branch.event = self.event
-        self.branches.append(branch)
+        self.gathering.branches.append(branch)
         return branch
 
     cdef int own_part_done(self) except -1:
         """What the consumer itself drove is over."""
         self.stage = COLLECTING
         self.now = monotonic_ns()
-        if self.results is None:
+        if self.gathering is None:
             self.finish()
             return FREE
         count_run(self.step, type(self.answer) is Ok, self.now - self.begun_ns)
-        self.collected(len(self.results) - 1, self.answer, self.verdict)
+        at = len(self.event.route) - 1
+        self.gathering.collected(at, self.answer, self.verdict == GIVEN_UP)
+        self.gathering.let_go()
         return self.wait_for_others()
 
     cdef int wait_for_others(self) except -1:
         """Nothing of the event is left to do for the consumer itself."""
-        if self.leaving and self.missing:
+        cdef bint waits = self.gathering.held > 0 and self.gathering.results is not None
+        if self.leaving and waits:
             self.give_up_event()
             return FREE
-        if self.missing:
+        if waits:
             self.stage = JOINING
             return WAITING
         self.close_event()
@@ -365,78 +393,57 @@ cdef class Consumer(Gatherer):
         self.close_event()
         return 0
 
-    cdef int collected(self, Py_ssize_t at, object answer, int verdict) except -1:
-        """One of several collectors is done; the last of them settles the event."""
-        if self.results is None or self.results[at] is not None:
-            return 0    # the event was given up before
-        self.results[at] = answer
-        self.gave_up = self.gave_up or verdict == GIVEN_UP
-        self.missing -= 1
-        if self.missing == 0:
-            self.settle_several()
-            if self.bell is not None and not self.bell.done():
-                self.bell.set_result(None)
-        return 0
-
-    cdef int settle_several(self) except -1:
-        cdef char outcome = OK
-        cdef list results = []
-        for result in self.results:
-            if result is None:
-                result = Error(EventAborted(self.abort_why or "cancelled"))
-            if type(result) is not Ok:
-                outcome = FAILED
-            results.append(result)
-        if self.gave_up:
-            outcome = ABORTED
-        labels = tuple([(<Step>step).key for step in self.event.route])
-        self.core.settle(self.event, outcome, sealed_list(results, labels), monotonic_ns())
-        return 0
-
     cdef int close_event(self) except -1:
         """Nothing of the event is left in the consumer, but its step: mostly the next's."""
         self.answer = None
-        if self.results is not None:
-            self.results = None
-            self.branches = None
-        if self.context is not None and self.context.scope is not None:
-            # What runs from now on is not inside of the event's handlers any more.
-            self.context.scope.event = None
-        self.event = None
+        self.gathering = None
+        self.forget_event()
         if self.now < self.core.counted_ns:
             self.now = self.core.counted_ns
         count_time(self.core, self.now)
         self.core.busy -= 1
         return 0
 
+    cdef int forget_event(self) except -1:
+        if self.context is not None and self.context.scope is not None:
+            # What runs from now on is not inside of the event's handlers any more.
+            self.context.scope.event = None
+        self.event = None
+        return 0
+
     cdef int give_up_event(self) except -1:
         """Its task must end: settle what there is, and cancel the other collectors."""
-        cdef list branches = self.branches
-        self.gave_up = True
-        self.settle_several()
+        cdef Gathering gathering = self.gathering
+        if gathering is not None:
+            gathering.gave_up = True
+            gathering.abort_why = self.abort_why
+            gathering.settle()
         self.close_event()
-        self.missing = 0
-        for branch in branches:
-            (<Branch>branch).abort("the task of its consumer was cancelled")
+        if gathering is not None:
+            for branch in gathering.branches:
+                (<Branch>branch).abort("the task of its consumer was cancelled")
         return 0
 
     cdef int abort(self, str why) except -1:
         """Cancel what runs of the event in hand; it ends ABORTED."""
+        cdef Gathering gathering = self.gathering
         cdef bint detached = True
         self.abort_why = why
-        if self.results is None:
+        if gathering is None:
             if self.step is not None and self.step.detached:
                 self.core.settle(self.event, ABORTED, Error(EventAborted(why)), monotonic_ns())
             return self.cancel_task()
-        self.gave_up = True
-        for branch in self.branches:
+        gathering.gave_up = True
+        gathering.abort_why = why
+        for branch in gathering.branches:
             detached = detached and (<Branch>branch).is_over_or_detached()
             (<Branch>branch).abort(why)
         if self.stage != JOINING:
             detached = detached and self.step is not None and self.step.detached
             self.cancel_task()
         if detached and self.event is not None:
-            self.settle_several()
+            gathering.settle()
+            gathering.ring()
         return 0
 
     # -- waiting ------------------------------------------------------------------
@@ -456,6 +463,8 @@ cdef class Consumer(Gatherer):
     cdef object ring_later(self):
         self.bell = self.core.create_future()
         self.bell._asyncio_future_blocking = True
+        if self.gathering is not None:
+            self.gathering.bell = self.bell
         return self.bell
 
     cdef object go_idle(self):

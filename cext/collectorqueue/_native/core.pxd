@@ -5,6 +5,7 @@ from collectorqueue._native.barrier cimport Barriers
 from collectorqueue._native.context cimport Scope
 from collectorqueue._native.event cimport CollectorEvent, EventWait, Payload
 from collectorqueue._native.lanes cimport Lane
+from collectorqueue._native.outlet cimport Elsewhere
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.router cimport Index
 from collectorqueue._native.seats cimport Seats
@@ -50,6 +51,7 @@ cdef class Core(Seats):
     cdef Py_ssize_t reserved        # free places that belong to a sender who was woken
     cdef Barriers barriers
     cdef Waits waits                # of handlers, for events
+    cdef Elsewhere elsewhere        # what is in other processes; never None
     cdef object when_empty
 
     # what is done elsewhere
@@ -63,6 +65,7 @@ cdef class Core(Seats):
     cdef bint matches_nothing(self, Payload payload) except -1
     cdef CollectorEvent take(self, int64_t now)
     cdef int take_out(self, CollectorEvent event, int64_t now) except -1
+    cdef int leave_lane(self, CollectorEvent event) except -1
     cdef int sweep_timers(self) except -1
     cdef int settle(self, CollectorEvent event, char outcome, object result,
                     int64_t now) except -1
@@ -75,6 +78,7 @@ cdef class Core(Seats):
 
 
 cdef str describe_miss(Payload payload)
+cdef int64_t ttl_ns(Payload payload) except -1
 
 
 cdef inline CollectorEvent offer(Core core, Payload payload, bint may_wait):

@@ -16,10 +16,11 @@ from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.barrier cimport Barriers
 from collectorqueue._native.context cimport Scope, current_scope
 from collectorqueue._native.event cimport (
-    ABORTED, BY_KEY, BY_TOPIC, DROPPED, FAILED, OK, QUEUED, RUNNING, UNROUTED,
+    ABORTED, BY_KEY, BY_TOPIC, DROPPED, ELSEWHERE, FAILED, IN_HAND, IN_LANE, OK, QUEUED, RUNNING, UNROUTED,
     CollectorEvent, EventWait, Payload, new_event, wake_waiters,
 )
 from collectorqueue._native.lanes cimport Lane, make_lane
+from collectorqueue._native.outlet cimport Elsewhere
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.results cimport Error, Ok
 from collectorqueue._native.router cimport Index
@@ -68,6 +69,7 @@ cdef class Core(Seats):
         self.barriers = Barriers()
         self.waits = Waits()
         self.when_empty = None
+        self.elsewhere = Elsewhere()
 
     # -- life ---------------------------------------------------------------------
 
@@ -114,7 +116,7 @@ cdef class Core(Seats):
 
     def abort_queued(self, error):
         """End everything that waits, in order; returns the payloads."""
-        events = self.lane.events()
+        events = self.queued_events()
         for event in events:
             self.withdraw(event, ABORTED, error)
         return [(<CollectorEvent>event).payload for event in events]
@@ -133,7 +135,22 @@ cdef class Core(Seats):
 
     def queued_payloads(self):
         """The payloads that wait, next one first."""
-        return [(<CollectorEvent>event).payload for event in self.lane.events()]
+        return [(<CollectorEvent>event).payload for event in self.queued_events()]
+
+    def queued_events(self):
+        """The events that wait, next one first."""
+        return self.elsewhere.waiting() + self.lane.events()
+
+    def running(self):
+        """The events that run now, here or elsewhere."""
+        here = Seats.running(self)
+        seen = set(here)
+        return here + [event for event in self.elsewhere.running() if event not in seen]
+
+    def abort_running(self, why):
+        """Cancel everything that runs."""
+        Seats.abort_running(self, why)
+        self.elsewhere.abort(why)
 
     def emptied(self):
         """A future for the moment when nothing is queued and nothing runs."""
@@ -269,7 +286,7 @@ cdef class Core(Seats):
     # -- take ---------------------------------------------------------------------
 
     cdef CollectorEvent take(self, int64_t now):
-        """The next event, now running; None when nothing waits."""
+        """The next event, in hand and still queued; None when nothing waits."""
         cdef CollectorEvent event
         while True:
             event = self.lane.pop()
@@ -278,7 +295,7 @@ cdef class Core(Seats):
             if event.expires and now - event.sent_ns >= ttl_ns(event.payload):
                 self.drop_expired(event)    # the loop was held up, no timer could ring
                 continue
-            self.take_out(event, now)
+            event.place = IN_HAND
             return event
 
     cdef int take_out(self, CollectorEvent event, int64_t now) except -1:
@@ -364,7 +381,7 @@ cdef class Core(Seats):
         if event.state != QUEUED:
             return 0
         self.settle(event, outcome, Error(error), monotonic_ns())
-        self.lane.forget()
+        self.leave_lane(event)
         if self.parked:
             self.admit()
         return 0
@@ -373,7 +390,15 @@ cdef class Core(Seats):
         """A ttl is over."""
         if event.state == QUEUED:
             self.drop_expired(event)
+            self.leave_lane(event)
+
+    cdef int leave_lane(self, CollectorEvent event) except -1:
+        """An event has ended, or was taken, where it waited: a dead entry is there now."""
+        if event.place == IN_LANE:
             self.lane.forget()
+        elif event.place == ELSEWHERE:
+            self.elsewhere.forget(event)
+        return 0
 
     cdef int drop_expired(self, CollectorEvent event) except -1:
         error = EventDropped(
@@ -395,7 +420,7 @@ cdef class Core(Seats):
             if (<Seat>seat).event is event:
                 (<Seat>seat).abort("cancelled while it ran")
                 return True
-        return False
+        return event.state == RUNNING and self.elsewhere.cancel(event)
 
     # -- consumers ----------------------------------------------------------------
 
@@ -445,8 +470,8 @@ cdef class Core(Seats):
         """Give a consumer to what handlers wait for, where none may come free."""
         cdef EventWait wait
         for wait in list(self.waits.uncovered):
-            if wait.event.state != QUEUED:
-                del self.waits.uncovered[wait]
+            if wait.event.state != QUEUED or wait.event.place > IN_HAND:
+                del self.waits.uncovered[wait]  # it runs, or needs no consumer
                 continue
             if (self.queued > len(self.idle) + self.coming
                     and self.consumers < self.max_consumers):
@@ -470,7 +495,7 @@ cdef class Core(Seats):
         cdef Scope scope = self.inside()
         if scope is None:
             return None
-        events = self.lane.events() + self.running()
+        events = self.queued_events() + self.running()
         return self.waits.begin_for_all(scope.event, events, self.loop)
 
     def stop_wait_inside(self, members):
@@ -478,7 +503,7 @@ cdef class Core(Seats):
         self.waits.end_for_all(members)
 
 
-cdef inline int64_t ttl_ns(Payload payload) except -1:
+cdef int64_t ttl_ns(Payload payload) except -1:
     return <int64_t>(<double>payload.rare * 1e9)
 
 

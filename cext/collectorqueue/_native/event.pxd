@@ -8,6 +8,12 @@ from collectorqueue._native.results cimport ResultList
 cdef enum State:
     QUEUED, RUNNING, OK, FAILED, UNROUTED, DROPPED, ABORTED
 
+cdef enum Place:
+    IN_LANE         # of the queue
+    IN_HAND         # taken from there, and about to begin
+    ELSEWHERE       # waiting for another process
+    HELD_BACK       # likewise, for its collector's limit
+
 cdef enum Mode:
     BY_BROADCAST, BY_KEY, BY_TOPIC
 
@@ -48,6 +54,7 @@ cdef class CollectorEvent:
     cdef int64_t end_ns
     cdef char state
     cdef char expires
+    cdef char place                 # where it is while it is QUEUED
 
 
 cdef class EventWait:

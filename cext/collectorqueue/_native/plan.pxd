@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t
 
 from collectorqueue._native.counters cimport Tally, count_ns
 from collectorqueue._native.event cimport Labelled
+from collectorqueue._native.outlet cimport Outlet
 
 cdef enum Kind:
     CALL            # call the processor, drive what it returns
@@ -30,7 +31,8 @@ cdef class Step(Labelled):
     cdef object at_rest
     cdef readonly object collector
     cdef readonly int64_t order     # of registration
-    cdef int64_t padding[2]         # to a multiple of 64 bytes, so that none straddles
+    cdef Outlet outlet              # to other processes; None: it runs in this one
+    cdef int64_t padding[1]         # to a multiple of 64 bytes, so that none straddles
 
     cdef int come_to_rest(self) except -1
 

@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t
 
 from collectorqueue._native.counters cimport free_tally, histogram_of
 from collectorqueue._native.event cimport Labelled
+from collectorqueue._native.outlet cimport Outlet
 
 
 @cython.final
@@ -71,6 +72,10 @@ cdef class Step(Labelled):
     def rebind(self, call):
         """Call this from now on, with the same arguments."""
         self.call = call
+
+    def lead_out(self, Outlet outlet not None):
+        """Its events go to other processes from now on."""
+        self.outlet = outlet
 
     def __repr__(self):
         return f"<Step {self.key!r}>"

@@ -4,11 +4,7 @@ from collections.abc import Coroutine, Generator
 from types import FrameType, TracebackType
 from typing import Any, Self, final
 
-
 from collectorqueue._native.driver import Driver
-
-class Gatherer(Driver):
-    """Whoever waits for the results of several collectors: a consumer."""
 
 @final
 class Branch(Driver, Coroutine[Any, Any, None]):

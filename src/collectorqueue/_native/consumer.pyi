@@ -6,11 +6,12 @@ from types import FrameType, TracebackType
 from typing import Any, Self, final
 
 from collectorqueue._native.core import Core
-from collectorqueue._native.branch import Branch, Gatherer
+from collectorqueue._native.branch import Branch
+from collectorqueue._native.driver import Driver
 from collectorqueue._native.event import CollectorEvent
 
 @final
-class Consumer(Gatherer, Coroutine[Any, Any, None]):
+class Consumer(Driver, Coroutine[Any, Any, None]):
     """One competing consumer. Made, started and replaced by the pool."""
 
     __name__: str

@@ -80,6 +80,9 @@ class Core(Seats):
     ) -> list[tuple[CollectorEvent, Driver]]:
         """Settle everything that still runs as ABORTED; returns each with its seat."""
 
+    def queued_events(self) -> list[CollectorEvent]:
+        """The events that wait, next one first."""
+
     def queued_payloads(self) -> list[Payload[Any]]:
         """The payloads that wait, next one first."""
 

@@ -5,6 +5,7 @@ from typing import Any, Self, final
 
 from collectorqueue._native.counters import Histogram
 from collectorqueue._native.event import Labelled
+from collectorqueue._native.outlet import Outlet
 
 @final
 class Step(Labelled):
@@ -60,3 +61,6 @@ class Step(Labelled):
 
     def rebind(self, call: Callable[..., Any]) -> None:
         """Call this from now on, with the same arguments."""
+
+    def lead_out(self, outlet: Outlet) -> None:
+        """Its events go to other processes from now on."""

@@ -7,7 +7,7 @@ import inspect
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from collectorqueue._native.core import step_of
 from collectorqueue._native.event import Payload
@@ -16,13 +16,25 @@ from collectorqueue._native.results import Error, Ok, failure_of, result_of
 from collectorqueue.errors import ConfigError, QueueNotStarted
 from collectorqueue.flow.context import Context
 
-__all__ = ["Collector", "Lifecycle", "Processor", "RunsIn"]
+__all__ = ["Collector", "Lifecycle", "ProcessOptions", "Processor", "RunsIn"]
 
 Processor = Callable[..., Any]
 """`(payload)` or `(payload, ctx)`; `async def` or `def`; returns a value, Ok or Error."""
 
 Lifecycle = Callable[[Context], AbstractAsyncContextManager[Any]]
-RunsIn = Literal["loop", "thread"]
+RunsIn = Literal["loop", "thread", "process"]
+Hook = Callable[..., Any]
+
+
+class ProcessOptions(TypedDict, total=False):
+    """What `runs_in="process"` takes besides, as in Collector."""
+
+    payload_type: Any
+    enc_hook: Hook | None
+    dec_hook: Hook | None
+    timeout: float | None
+    max_concurrency: int | None
+    idempotent: bool
 
 
 class Collector:
@@ -35,6 +47,19 @@ class Collector:
     `ctx` is given to processors that take two arguments; one is made if none is given.
     `lifecycle(ctx)` is an async context manager: entered when the queue starts, left when
     it has drained, both in one task. `runs_in="thread"` is for plain functions that block.
+
+    `runs_in="process"` is for what takes CPU time: a function, `def` or `async def`, at the
+    top level of a module, run in worker processes. Values cross as msgpack. There, and only
+    there:
+
+    `payload_type`: values are decoded to this type, and checked; without it they arrive as
+    plain dicts, lists, strings and numbers. `enc_hook`, `dec_hook`: msgspec's hooks, for
+    types that it does not know. `timeout`: seconds; a run that takes longer fails with
+    RunTimeout and its worker is killed (an `async def` is cancelled first).
+    `max_concurrency`: runs at once, in all workers together. `idempotent=True`: a run whose
+    worker died is run again, up to 3 times, instead of failing with WorkerLost.
+    `lifecycle` and `ctx` live once in each worker.
+
     Raises ConfigError or TypeError for what cannot work.
     """
 
@@ -47,6 +72,12 @@ class Collector:
         ctx: Context | None = None,
         lifecycle: Lifecycle | None = None,
         runs_in: RunsIn = "loop",
+        payload_type: Any = None,
+        enc_hook: Hook | None = None,
+        dec_hook: Hook | None = None,
+        timeout: float | None = None,
+        max_concurrency: int | None = None,
+        idempotent: bool = False,
     ) -> None:
         if not isinstance(key, str):
             raise TypeError(f"a collector's key must be a str, got {key!r}")
@@ -56,8 +87,21 @@ class Collector:
             raise TypeError(f"a collector's processor must be callable, got {processor!r}")
         if lifecycle is not None and not callable(lifecycle):
             raise TypeError(f"lifecycle must be callable, got {lifecycle!r}")
-        if runs_in not in ("loop", "thread"):
-            raise ConfigError(f"runs_in must be 'loop' or 'thread', got {runs_in!r}")
+        if runs_in not in ("loop", "thread", "process"):
+            raise ConfigError(
+                f"runs_in must be 'loop', 'thread' or 'process', got {runs_in!r}"
+            )
+        if runs_in != "process":
+            refuse_given(
+                runs_in,
+                payload_type=payload_type,
+                enc_hook=enc_hook,
+                dec_hook=dec_hook,
+                timeout=timeout,
+                max_concurrency=max_concurrency,
+                idempotent=idempotent or None,
+            )
+        check_process_options(enc_hook, dec_hook, timeout, max_concurrency, idempotent)
         if runs_in == "thread" and is_async(processor):
             raise ConfigError(
                 f"runs_in='thread' is for plain functions, got the async {processor!r}"
@@ -68,8 +112,15 @@ class Collector:
         self.ctx: Context = Context() if ctx is None else ctx
         self.lifecycle = lifecycle
         self.runs_in: RunsIn = runs_in
+        self.payload_type = payload_type
+        self.enc_hook = enc_hook
+        self.dec_hook = dec_hook
+        self.timeout = timeout
+        self.max_concurrency = max_concurrency
+        self.idempotent = idempotent
+        self.is_async: bool = is_async(processor)
         self.takes_context: bool = takes_two(processor)
-        self.is_inline: bool = runs_in == "loop" and not is_async(processor)
+        self.is_inline: bool = runs_in == "loop" and not self.is_async
         self.step: Step | None = None  # set while it is registered with a running queue
 
     async def process(self, payload: Payload[Any]) -> Ok[Any] | Error:
@@ -79,7 +130,7 @@ class Collector:
         """
         # By the caller's queue: one collector may belong to several.
         step = step_of(self) or self.step
-        if step is None and self.runs_in == "thread":
+        if step is None and self.runs_in != "loop":
             raise QueueNotStarted(f"collector {self.key!r} has no queue to run it")
         call = self.processor if step is None else step.call
         task = asyncio.current_task()
@@ -111,6 +162,41 @@ class Collector:
     def __repr__(self) -> str:
         topics = f", topics={list(self.topics)!r}" if self.topics else ""
         return f"Collector({self.key!r}{topics}, runs_in={self.runs_in!r})"
+
+
+def refuse_given(runs_in: str, **options: object) -> None:
+    """Options that work for process collectors only. Raises ConfigError."""
+    for name, value in options.items():
+        if value is not None:
+            raise ConfigError(
+                f"{name} works for runs_in='process' only, got {value!r} "
+                f"with runs_in={runs_in!r}"
+            )
+
+
+def check_process_options(
+    enc_hook: Hook | None,
+    dec_hook: Hook | None,
+    timeout: float | None,
+    max_concurrency: int | None,
+    idempotent: bool,
+) -> None:
+    """Raises ConfigError or TypeError."""
+    for name, hook in (("enc_hook", enc_hook), ("dec_hook", dec_hook)):
+        if hook is not None and not callable(hook):
+            raise TypeError(f"{name} must be callable, got {hook!r}")
+    if timeout is not None:
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+            raise TypeError(f"timeout must be a number of seconds, got {timeout!r}")
+        if not 0 < timeout <= 1e6:
+            raise ConfigError(f"timeout must be over 0 and at most 1e6 s, got {timeout!r}")
+    if max_concurrency is not None:
+        if isinstance(max_concurrency, bool) or not isinstance(max_concurrency, int):
+            raise TypeError(f"max_concurrency must be an int, got {max_concurrency!r}")
+        if max_concurrency < 1:
+            raise ConfigError(f"max_concurrency must be 1 or more, got {max_concurrency!r}")
+    if not isinstance(idempotent, bool):
+        raise TypeError(f"idempotent must be a bool, got {idempotent!r}")
 
 
 def checked_topics(topics: str | Iterable[str] | None) -> tuple[str, ...]:

@@ -61,6 +61,12 @@ class Drain:
         else:
             self._timer = self._loop.call_at(deadline, self._expire)
 
+    def left_s(self) -> float:
+        """Seconds until the deadline; infinite without one."""
+        if self._deadline is None:
+            return float("inf")
+        return max(0.0, self._deadline - self._loop.time())
+
     def _expire(self) -> None:
         if not self._expired.done():
             self._expired.set_result(None)

@@ -1,0 +1,49 @@
+"""The workers as the loop's process sees them: what is out, and what waits to go out."""
+from libc.stdint cimport int64_t
+
+from collectorqueue._native.core cimport Core
+from collectorqueue._native.errand cimport Errand, Remote
+from collectorqueue._native.event cimport CollectorEvent, Payload
+from collectorqueue._native.lanes cimport Lane
+from collectorqueue._native.outlet cimport Elsewhere
+from collectorqueue._native.page cimport Finished
+from collectorqueue._native.window cimport Window
+
+
+cdef class RemoteOutlet(Remote):
+    cdef Crew crew
+
+    cdef int send_out(self, Errand errand, Payload payload) except -1
+
+
+cdef class Crew(Elsewhere):
+    cdef Core core
+    cdef Lane lane                  # queued events that wait for a worker
+    cdef object urgent              # a deque of Errands of events that run by now
+    cdef dict holding               # outlets with held events
+    cdef readonly list windows
+    cdef list dirty
+    cdef list limbo                 # of lost workers, until it is known what they died of
+    cdef bint flushing              # it has been asked for, this turn
+    cdef object on_timed            # (): something with a timeout is out
+    cdef object on_short            # (): work waits, and no worker has room
+    cdef object decode
+
+    cdef list errands(self)
+    cdef Window choose(self, RemoteOutlet outlet)
+    cdef int take_out(self, CollectorEvent event, int64_t now) except -1
+    cdef int start(self, CollectorEvent event, RemoteOutlet outlet, Window window,
+                   int64_t now) except -1
+    cdef int hand(self, Window window, Errand errand, int64_t now) except -1
+    cdef int submit(self, Errand errand) except -1
+    cdef int soil(self, Window window) except -1
+    cdef Errand finished_errand(self, Window window, Finished *finished)
+    cdef int end(self, Window window, Errand errand, object answer, int64_t run_ns,
+                 int64_t cpu_ns) except -1
+    cdef int flush_now(self) except -1
+    cdef bint has_any_room(self) except -1
+    cdef bint is_expired(self, CollectorEvent event, int64_t now) except -1
+    cdef int serve(self) except -1
+    cdef int serve_lane(self, int64_t now) except -1
+    cdef int level(self) except -1
+    cdef object answer_of(self, int form, const char *body, Py_ssize_t length)

@@ -1,0 +1,509 @@
+"""The workers as the loop's process sees them: what is out, and what waits to go out.
+
+Rules of residence: bookkeeping. An event that must go out waits here, still queued, until a
+worker has room; is written into that worker's frame; and ends when its result is found in
+the worker's page. Sockets, processes and clocks that ring are handed in.
+
+Each worker has a bounded window of events, short where runs are long, so that what was sent
+does not wait behind a slow one; a worker with nothing to do takes what another was sent and
+has not begun.
+"""
+import collections
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint64_t
+
+from collectorqueue._native.clock cimport monotonic_ns
+from collectorqueue._native.core cimport Core, ttl_ns
+from collectorqueue._native.errand cimport Call, Errand, Part, Remote, drop_run
+from collectorqueue._native.event cimport (
+    ELSEWHERE, HELD_BACK, QUEUED, RUNNING, CollectorEvent, Payload,
+)
+from collectorqueue._native.gathering cimport Gathering
+from collectorqueue._native.lanes cimport make_lane
+from collectorqueue._native.page cimport BEGUN, PLACES, SENT, Finished
+from collectorqueue._native.plan cimport Step
+from collectorqueue._native.results cimport Error, Ok
+from collectorqueue._native.window cimport Window
+from collectorqueue._native.wire cimport NOTHING, PACKED, RAW
+
+from collectorqueue.errors import RemoteError
+
+cdef enum:
+    RERUNS = 3                  # of an idempotent event
+
+
+@cython.final
+cdef class RemoteOutlet(Remote):
+    """Where the events of one process collector go. `limit` and `timeout_ns`: 0 is none."""
+
+    def __cinit__(self, Crew crew not None, Step step not None, *, int number, encode_into,
+                  explain, bint takes_raw, bint is_async, bint idempotent,
+                  Py_ssize_t limit, int64_t timeout_ns):
+        self.crew = crew
+        self.core = crew.core
+        self.step = step
+        self.number = number
+        self.encode_into = encode_into
+        self.explain = explain
+        self.takes_raw = takes_raw
+        self.is_async = is_async
+        self.idempotent = idempotent
+        self.limit = limit
+        self.timeout_ns = timeout_ns
+        self.held = collections.deque()
+
+    cdef int offer(self, CollectorEvent event, int64_t now) except -1:
+        cdef Crew crew = self.crew
+        cdef Window window = None
+        if crew.lane.used == crew.lane.gone and not crew.urgent and not self.held:
+            window = crew.choose(self)
+        if window is not None:
+            crew.start(event, self, window, now)
+        else:
+            event.place = ELSEWHERE
+            crew.lane.push(event)
+            crew.on_short()
+        return 0
+
+    cdef int rush(self, CollectorEvent event, int64_t now) except -1:
+        cdef Errand errand = Errand.__new__(Errand)
+        self.crew.take_out(event, now)
+        errand.event = event
+        return self.send_out(errand, event.payload)
+
+    cdef int take_part(self, object gathering, Py_ssize_t at) except -1:
+        cdef Part part = Part.__new__(Part)
+        part.gathering = <Gathering>gathering
+        part.at = at
+        part.event = part.gathering.event
+        return self.send_out(part, part.event.payload)
+
+    def call(self, Payload payload not None, ctx=None):
+        """Run the collector for a payload; a future of its Ok or Error."""
+        cdef Call call = Call.__new__(Call)
+        call.future = self.crew.core.create_future()
+        # The router's step counts it: `send_out` would once more.
+        self.step.running -= 1
+        self.send_out(call, payload)
+        return call.future
+
+    cdef int send_out(self, Errand errand, Payload payload) except -1:
+        errand.outlet = self
+        errand.payload = payload
+        self.step.running += 1
+        self.step.peak_running = max(self.step.peak_running, self.step.running)
+        return self.crew.submit(errand)
+
+
+@cython.final
+@cython.no_gc_clear
+cdef class Crew(Elsewhere):
+    """All workers of one queue."""
+
+    def __cinit__(self, Core core not None, *, queue_type, int64_t default_priority,
+                  int64_t ageing, on_timed, on_short, decode):
+        self.core = core
+        self.lane = make_lane(queue_type, default_priority, ageing)
+        self.urgent = collections.deque()
+        self.holding = {}
+        self.windows = []
+        self.dirty = []
+        self.limbo = []
+        self.on_timed = on_timed
+        self.on_short = on_short
+        self.decode = decode
+
+    def join(self):
+        """Be where the core's events go that run elsewhere; it has been opened."""
+        self.core.elsewhere = self
+
+    # -- for the core ---------------------------------------------------------------
+
+    cdef list waiting(self):
+        held = [event for outlet in self.holding for event in (<RemoteOutlet>outlet).held
+                if (<CollectorEvent>event).state == QUEUED]
+        return held + self.lane.events()
+
+    cdef list running(self):
+        cdef Errand errand
+        found = {}
+        for errand in self.errands():
+            if errand.event is not None and errand.event.state == RUNNING:
+                found[errand.event] = None
+        return list(found)
+
+    cdef int forget(self, CollectorEvent event) except -1:
+        if event.place == ELSEWHERE:
+            self.lane.forget()
+        return 0
+
+    cdef bint cancel(self, CollectorEvent event) except -1:
+        cdef Errand errand
+        for errand in self.errands():
+            if errand.event is event and errand.is_wanted():
+                errand.abort("cancelled while a worker had it")
+                return True
+        return False
+
+    cdef int abort(self, str why) except -1:
+        cdef Errand errand
+        for errand in self.errands():
+            if errand.is_wanted():
+                errand.abort(why)
+        return 0
+
+    cdef list errands(self):
+        """All that was handed over and has not ended, wherever it is."""
+        cdef Window window
+        found = list(self.urgent) + self.limbo
+        for window in self.windows:
+            found += [each for each in window.places if each is not None]
+        return found
+
+    # -- out ------------------------------------------------------------------------
+
+    cdef Window choose(self, RemoteOutlet outlet):
+        """The worker with the least to do that has room for this; None: there is none."""
+        cdef Window window, least = None
+        if outlet.limit and outlet.out >= outlet.limit:
+            return None
+        for window in self.windows:
+            if (least is None or window.outstanding < least.outstanding) and (
+                    window.has_room(outlet)):
+                least = window
+        return least
+
+    cdef int take_out(self, CollectorEvent event, int64_t now) except -1:
+        """It leaves the queue, and no consumer is busy with it."""
+        self.core.take_out(event, now)
+        self.core.busy -= 1
+        return 0
+
+    cdef int start(self, CollectorEvent event, RemoteOutlet outlet, Window window,
+                   int64_t now) except -1:
+        cdef Errand errand = Errand.__new__(Errand)
+        cdef Step step = outlet.step
+        self.take_out(event, now)
+        errand.event = event
+        errand.payload = event.payload
+        errand.outlet = outlet
+        step.running += 1
+        if step.running > step.peak_running:
+            step.peak_running = step.running
+        return self.hand(window, errand, now)
+
+    cdef int hand(self, Window window, Errand errand, int64_t now) except -1:
+        if window.hand(errand, now):
+            self.soil(window)
+            if errand.outlet.timeout_ns:
+                self.on_timed()
+        return 0
+
+    cdef int submit(self, Errand errand) except -1:
+        """Of an event that runs by now: ahead of those that are queued."""
+        cdef Window window = None
+        if not self.urgent:
+            window = self.choose(errand.outlet)
+        if window is None:
+            self.urgent.append(errand)
+            self.on_short()
+            return 0
+        return self.hand(window, errand, monotonic_ns())
+
+    cdef int soil(self, Window window) except -1:
+        """It has bytes to send, at the end of this turn of the loop."""
+        if not window.dirty:
+            window.dirty = True
+            self.dirty.append(window)
+            if not self.flushing:
+                self.flushing = True
+                self.core.call_soon(self.flush, context=self.core.base_context)
+        return 0
+
+    def flush(self):
+        """Send all that was written."""
+        cdef Window window
+        self.flushing = False
+        dirty, self.dirty = self.dirty, []
+        for window in dirty:
+            window.dirty = False
+            window.close_frame()
+            window.send()
+
+    # -- back -----------------------------------------------------------------------
+
+    def collect(self, Window window not None):
+        """Take in the results that stand in a worker's page, and send it more.
+
+        Returns how many. Raises ValueError if the page is garbled.
+        """
+        cdef Finished *finished
+        cdef unsigned char *body
+        cdef Py_ssize_t count = 0
+        while window.page.peek(&finished, &body):
+            count += 1
+            window.robbed = False
+            answer = self.answer_of(<int>finished.kind, <char *>body, finished.length)
+            errand = self.finished_errand(window, finished)
+            window.page.consume(finished)
+            if errand is not None:
+                self.end(window, errand, answer, finished.run_ns, finished.cpu_ns)
+        self.go_on()
+        return count
+
+    def collect_whole(self, Window window not None, bytes frame):
+        """Take in a result that came whole on the socket. Raises ValueError likewise."""
+        cdef Finished *finished = <Finished *>PyBytes_AS_STRING(frame)
+        cdef char *body = PyBytes_AS_STRING(frame) + sizeof(Finished)
+        if PyBytes_GET_SIZE(frame) != <Py_ssize_t>sizeof(Finished) + finished.length:
+            raise ValueError("a result on the socket is garbled")
+        window.robbed = False
+        answer = self.answer_of(<int>finished.kind, body, finished.length)
+        errand = self.finished_errand(window, finished)
+        if errand is not None:
+            self.end(window, errand, answer, finished.run_ns, finished.cpu_ns)
+        self.go_on()
+
+    cdef Errand finished_errand(self, Window window, Finished *finished):
+        cdef Errand errand = window.places[finished.sequence & (PLACES - 1)]
+        if finished.flags:
+            window.is_worn = True
+        if errand is None or errand.sequence != finished.sequence:
+            window.late += 1
+            return None
+        return errand
+
+    cdef int end(self, Window window, Errand errand, object answer, int64_t run_ns,
+                 int64_t cpu_ns) except -1:
+        cdef RemoteOutlet outlet = errand.outlet
+        window.take_off(errand)
+        errand.began(window.page.begun_ns(errand.sequence))
+        outlet.run_ns += run_ns
+        outlet.cpu_ns += cpu_ns
+        if not outlet.is_async:
+            window.learn_pace(run_ns)
+        return errand.finish(answer, run_ns)
+
+    cdef object answer_of(self, int form, const char *body, Py_ssize_t length):
+        cdef Error error
+        if form == NOTHING:
+            return Ok.__new__(Ok, None)
+        data = PyBytes_FromStringAndSize(body, length)
+        if form == RAW:
+            return Ok.__new__(Ok, data)
+        try:
+            value = self.decode(data)
+            if form == PACKED:
+                return Ok.__new__(Ok, value)
+            type_name, text, traceback, details = value
+        except Exception as exc:
+            raise ValueError(f"a result cannot be decoded: {exc}") from exc
+        error = Error.__new__(Error, RemoteError(type_name, text, traceback), details)
+        error.text = traceback
+        return error
+
+    def go_on(self):
+        """There may be room now."""
+        self.serve()
+        self.level()
+        if self.dirty:
+            self.flush_now()
+
+    cdef int flush_now(self) except -1:
+        # The call that was asked for finds nothing to do.
+        asked = self.flushing
+        self.flush()
+        self.flushing = asked
+        return 0
+
+    cdef int serve(self) except -1:
+        """Send what waits, as far as there is room: first what runs by now."""
+        cdef Errand errand
+        cdef RemoteOutlet outlet
+        cdef Window window
+        cdef CollectorEvent event
+        cdef int64_t now = monotonic_ns()
+        if self.urgent:
+            waiting, self.urgent = self.urgent, collections.deque()
+            for errand in waiting:
+                if not errand.is_wanted():
+                    drop_run(errand)
+                    continue
+                window = self.choose(errand.outlet)
+                if window is None:
+                    self.urgent.append(errand)
+                else:
+                    self.hand(window, errand, now)
+        if self.holding:
+            for outlet in list(self.holding):
+                while outlet.held:
+                    event = outlet.held[0]
+                    if event.state == QUEUED and not self.is_expired(event, now):
+                        window = self.choose(outlet)
+                        if window is None:
+                            break
+                        outlet.held.popleft()
+                        self.start(event, outlet, window, now)
+                    else:
+                        outlet.held.popleft()
+                if not outlet.held:
+                    del self.holding[outlet]
+        return self.serve_lane(now)
+
+    cdef int serve_lane(self, int64_t now) except -1:
+        cdef RemoteOutlet outlet
+        cdef Window window
+        cdef CollectorEvent event
+        while self.lane.used > self.lane.gone and self.has_any_room():
+            event = self.lane.pop()
+            if event is None:
+                return 0
+            if self.is_expired(event, now):
+                continue
+            outlet = <RemoteOutlet>(<Step>event.route).outlet
+            window = self.choose(outlet) if not outlet.held else None
+            if window is None:
+                event.place = HELD_BACK
+                outlet.held.append(event)
+                self.holding[outlet] = None
+            else:
+                self.start(event, outlet, window, now)
+        return 0
+
+    cdef bint has_any_room(self) except -1:
+        cdef Window window
+        for window in self.windows:
+            if window.has_room(None):
+                return True
+        return False
+
+    cdef bint is_expired(self, CollectorEvent event, int64_t now) except -1:
+        if event.expires and now - event.sent_ns >= ttl_ns(event.payload):
+            self.core.drop_expired(event)
+            return True
+        return False
+
+    cdef int level(self) except -1:
+        """Give a worker that has nothing to do the half of what another has not begun."""
+        cdef Window window, idle = None, fullest = None
+        cdef Errand errand
+        cdef Py_ssize_t wanted
+        cdef uint64_t sequence
+        if self.urgent or self.lane.used > self.lane.gone or len(self.windows) < 2:
+            return 0
+        for window in self.windows:
+            if window.outstanding == 0 and window.has_room(None):
+                idle = window
+            elif fullest is None or (window.outstanding - window.tasks
+                                     > fullest.outstanding - fullest.tasks):
+                fullest = window
+        if idle is None or fullest is None or fullest.outstanding - fullest.tasks < 2:
+            return 0
+        wanted = (fullest.outstanding - fullest.tasks) // 2
+        taken = []
+        sequence = fullest.next_sequence
+        while sequence > fullest.oldest and len(taken) < wanted:
+            sequence -= 1
+            errand = fullest.places[sequence & (PLACES - 1)]
+            if errand is None or errand.outlet.is_async:
+                continue
+            if not fullest.page.withdraw(sequence):
+                break       # begun, and so are those before
+            taken.append(errand)
+        for errand in reversed(taken):
+            fullest.robbed = True
+            fullest.take_off(errand)
+            self.hand(idle, errand, errand.handed_ns)
+        return 0
+
+    # -- workers come and go ----------------------------------------------------------
+
+    def enlist(self, Window window not None):
+        """A worker is ready."""
+        self.windows.append(window)
+        window.is_open = True
+        self.go_on()
+
+    def withdraw_all(self, Window window not None):
+        """The worker is to end: what it has not begun goes to others."""
+        cdef Errand errand
+        window.is_open = False
+        taken = [errand for errand in window.in_order()
+                 if window.page.withdraw(errand.sequence)]
+        for errand in taken:
+            window.take_off(errand)
+        self.urgent.extendleft(reversed(taken))
+        self.go_on()
+
+    def dismiss(self, Window window not None):
+        """The worker is dead. Returns the Errands that it had begun and not finished.
+
+        All its results have been collected. What it had not begun goes to others, in order.
+        """
+        cdef Errand errand
+        window.is_open = False
+        if window in self.windows:
+            self.windows.remove(window)
+        unbegun, begun = [], []
+        for errand in window.in_order():
+            window.take_off(errand)
+            if window.page.claim_of(errand.sequence) == SENT:
+                unbegun.append(errand)
+            else:
+                begun.append(errand)
+        self.urgent.extendleft(reversed(unbegun))
+        self.limbo += begun
+        window.outgoing.clear()
+        self.go_on()
+        return begun
+
+    def bury(self, Errand errand not None, error, *, bint rerun):
+        """It was lost with its worker: run it again, if it may be, or fail it.
+
+        Returns whether it is run again.
+        """
+        cdef RemoteOutlet outlet = errand.outlet
+        self.limbo.remove(errand)
+        outlet.lost += 1
+        if rerun and outlet.idempotent and errand.attempts < RERUNS and errand.is_wanted():
+            errand.attempts += 1
+            outlet.reruns += 1
+            self.urgent.appendleft(errand)
+            self.go_on()
+            return True
+        errand.finish(Error(error), 0)
+        return False
+
+    def overdue(self, int64_t now):
+        """What runs for longer than its timeout, as (Window, Errand), and ns until to look
+        again; None: nothing with a timeout is out."""
+        cdef Window window
+        cdef Errand errand
+        cdef int64_t left
+        found = []
+        soonest = None
+        for window in self.windows:
+            for errand in window.places:
+                if errand is None or not errand.outlet.timeout_ns:
+                    continue
+                left = errand.outlet.timeout_ns
+                if window.page.claim_of(errand.sequence) == BEGUN:
+                    left -= now - window.page.begun_ns(errand.sequence)
+                if left <= 0:
+                    found.append((window, errand))
+                elif soonest is None or left < soonest:
+                    soonest = left
+        return found, soonest
+
+    @property
+    def waits(self):
+        """How many events wait for a worker."""
+        return (len(self.urgent) + self.lane.used - self.lane.gone
+                + sum(len((<RemoteOutlet>outlet).held) for outlet in self.holding))
+
+    @property
+    def out(self):
+        """How many events workers have."""
+        return sum((<Window>window).outstanding for window in self.windows)

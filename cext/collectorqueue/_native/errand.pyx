@@ -1,0 +1,128 @@
+"""What a worker is handed: one collector's run of one event.
+
+Rules of residence: how a run begins and ends in the books. What carries it is not known here.
+"""
+cimport cython
+from libc.stdint cimport int64_t
+
+from collectorqueue._native.clock cimport monotonic_ns
+from collectorqueue._native.core cimport Core
+from collectorqueue._native.counters cimport count_ns
+from collectorqueue._native.event cimport ABORTED, FAILED, OK, RUNNING, CollectorEvent
+from collectorqueue._native.gathering cimport Gathering
+from collectorqueue._native.outlet cimport Outlet
+from collectorqueue._native.plan cimport Step, count_run
+from collectorqueue._native.results cimport Error, Ok
+
+from collectorqueue.errors import EventAborted
+
+
+cdef class Remote(Outlet):
+    """One process collector: how its values are written, and its limits."""
+
+
+cdef class Errand:
+    """One collector's run of one event, in a worker."""
+
+    cdef bint is_wanted(self) noexcept:
+        """Whether anybody still waits for what comes of it."""
+        return self.event.state == RUNNING
+
+    cdef int finish(self, object answer, int64_t run_ns) except -1:
+        """It has come to this."""
+        cdef bint good = type(answer) is Ok
+        count_run(self.outlet.step, good, run_ns)
+        self.outlet.core.settle(
+            self.event, OK if good else FAILED, answer, monotonic_ns())
+        return 0
+
+    cdef int began(self, int64_t ns) except -1:
+        """When the worker began with it."""
+        cdef CollectorEvent event = self.event
+        cdef Core core = self.outlet.core
+        count_ns(&self.outlet.step.waits, ns - event.sent_ns)
+        if event.state == RUNNING:
+            core.wait_ns += ns - event.start_ns
+            event.start_ns = ns
+        return 0
+
+    cdef int handed_over(self) except -1:
+        return 0
+
+    cdef int abort(self, str why) except -1:
+        self.outlet.core.settle(
+            self.event, ABORTED, Error(EventAborted(why)), monotonic_ns())
+        return 0
+
+
+@cython.final
+cdef class Part(Errand):
+    """The same, of an event that has several collectors."""
+
+    cdef bint is_wanted(self) noexcept:
+        return self.gathering.results is not None
+
+    cdef int finish(self, object answer, int64_t run_ns) except -1:
+        count_run(self.outlet.step, type(answer) is Ok, run_ns)
+        self.gathering.collected(self.at, answer, False)
+        return self.handed_over()
+
+    cdef int began(self, int64_t ns) except -1:
+        count_ns(&self.outlet.step.waits, ns - self.event.sent_ns)
+        return 0
+
+    cdef int handed_over(self) except -1:
+        if not self.released:
+            self.released = True
+            self.gathering.let_go()
+        return 0
+
+    cdef int abort(self, str why) except -1:
+        self.gathering.gave_up = True
+        self.gathering.abort_why = why
+        self.gathering.settle()
+        self.gathering.ring()
+        return 0
+
+
+@cython.final
+cdef class Call(Errand):
+    """The same, asked for by a custom router, which counts it itself."""
+
+    cdef bint is_wanted(self) noexcept:
+        return not self.future.done()
+
+    cdef int finish(self, object answer, int64_t run_ns) except -1:
+        if not self.future.done():
+            self.future.set_result(answer)
+        return 0
+
+    cdef int began(self, int64_t ns) except -1:
+        return 0
+
+    cdef int abort(self, str why) except -1:
+        if not self.future.done():
+            self.future.set_result(Error(EventAborted(why)))
+        return 0
+
+
+cdef int drop_run(Errand errand) except -1:
+    """It was given up before it was sent again."""
+    cdef Step step = errand.outlet.step
+    errand.handed_over()
+    if type(errand) is Call:
+        return 0
+    step.running -= 1
+    if step.leaving and step.running == 0:
+        step.come_to_rest()
+    return 0
+
+
+def key_of(Errand errand not None):
+    """The key of the collector it is for."""
+    return errand.outlet.step.key
+
+
+def timeout_of(Errand errand not None):
+    """Its collector's timeout, in seconds."""
+    return errand.outlet.timeout_ns / 1e9

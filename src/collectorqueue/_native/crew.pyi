@@ -1,0 +1,103 @@
+"""The workers as the loop's process sees them: what is out, and what waits to go out."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Self, final
+
+from collectorqueue._native.core import Core
+from collectorqueue._native.errand import Errand, Remote
+from collectorqueue._native.event import Payload
+from collectorqueue._native.outlet import Elsewhere
+from collectorqueue._native.plan import Step
+from collectorqueue._native.results import Error, Ok
+from collectorqueue._native.window import Window
+
+@final
+class RemoteOutlet(Remote):
+    """Where the events of one process collector go. `limit` and `timeout_ns`: 0 is none."""
+
+    def __new__(
+        cls,
+        crew: Crew,
+        step: Step,
+        *,
+        number: int,
+        encode_into: Callable[..., None],
+        explain: Callable[[Any, BaseException], BaseException],
+        takes_raw: bool,
+        is_async: bool,
+        idempotent: bool,
+        limit: int,
+        timeout_ns: int,
+    ) -> Self: ...
+    def call(
+        self, payload: Payload[Any], ctx: Any = None
+    ) -> asyncio.Future[Ok[Any] | Error]:
+        """Run the collector for a payload; a future of its Ok or Error."""
+
+@final
+class Crew(Elsewhere):
+    """All workers of one queue."""
+
+    def __new__(
+        cls,
+        core: Core,
+        *,
+        queue_type: str,
+        default_priority: int,
+        ageing: int,
+        on_timed: Callable[[], None],
+        on_short: Callable[[], None],
+        decode: Callable[[bytes], Any],
+    ) -> Self: ...
+    @property
+    def windows(self) -> list[Window]:
+        """Those of the workers that are ready."""
+
+    @property
+    def waits(self) -> int:
+        """How many events wait for a worker."""
+
+    @property
+    def out(self) -> int:
+        """How many events workers have."""
+
+    def join(self) -> None:
+        """Be where the core's events go that run elsewhere; it has been opened."""
+
+    def flush(self) -> None:
+        """Send all that was written."""
+
+    def collect(self, window: Window) -> int:
+        """Take in the results that stand in a worker's page, and send it more.
+
+        Returns how many. Raises ValueError if the page is garbled.
+        """
+
+    def collect_whole(self, window: Window, frame: bytes) -> None:
+        """Take in a result that came whole on the socket. Raises ValueError likewise."""
+
+    def go_on(self) -> None:
+        """There may be room now."""
+
+    def enlist(self, window: Window) -> None:
+        """A worker is ready."""
+
+    def withdraw_all(self, window: Window) -> None:
+        """The worker is to end: what it has not begun goes to others."""
+
+    def dismiss(self, window: Window) -> list[Errand]:
+        """The worker is dead. Returns the Errands that it had begun and not finished.
+
+        All its results have been collected. What it had not begun goes to others, in order.
+        """
+
+    def bury(self, errand: Errand, error: BaseException, *, rerun: bool) -> bool:
+        """It was lost with its worker: run it again, if it may be, or fail it.
+
+        Returns whether it is run again.
+        """
+
+    def overdue(self, now: int) -> tuple[list[tuple[Window, Errand]], int | None]:
+        """What runs for longer than its timeout, as (Window, Errand), and ns until to look
+        again; None: nothing with a timeout is out."""

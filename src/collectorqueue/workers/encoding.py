@@ -1,0 +1,77 @@
+"""What a value is on the wire: msgpack, with a collector's own hooks.
+
+Rules of residence: encoders and decoders, and the error that says what cannot be encoded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from collectorqueue.errors import NotEncodable
+
+__all__ = ["Encoding"]
+
+Hook = Callable[..., Any] | None
+
+DEEPEST = 64  # levels looked into for what cannot be encoded
+WIDEST = 10_000  # items of one level
+
+
+class Encoding:
+    """One collector's encoder and decoder."""
+
+    def __init__(
+        self, payload_type: Any = None, enc_hook: Hook = None, dec_hook: Hook = None
+    ) -> None:
+        self._encoder = msgspec.msgpack.Encoder(enc_hook=enc_hook)
+        self.encode_into = self._encoder.encode_into
+        kind = Any if payload_type is None else payload_type
+        self.decode = msgspec.msgpack.Decoder(kind, dec_hook=dec_hook).decode
+        # As they are, where nothing else is asked for.
+        self.takes_raw = payload_type in (None, Any, bytes, object)
+
+    def explain(self, value: Any, error: BaseException) -> NotEncodable:
+        """Which part of a value cannot be encoded, and why; the error is its encoder's."""
+        path, part, why = "$", value, str(error) or type(error).__name__
+        for _ in range(DEEPEST):
+            for step, inner in _parts(part):
+                problem = self._problem(inner)
+                if problem is not None:
+                    path, part, why = path + step, inner, problem
+                    break
+            else:
+                break
+        else:
+            why = f"it is nested deeper than {DEEPEST} levels, or contains itself"
+        kind = type(part)
+        name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+        return NotEncodable(f"a {name} cannot be encoded, at `{path}`: {why}", name, path)
+
+    def _problem(self, value: Any) -> str | None:
+        try:
+            self._encoder.encode(value)
+        except Exception as error:  # a hook may raise anything
+            return str(error) or type(error).__name__
+        return None
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    """What a value is made of, each with its step in a path."""
+    if isinstance(value, Mapping):
+        items = iter(value.items())
+        for _, (key, inner) in zip(range(WIDEST), items, strict=False):
+            yield f".key({key!r:.40})", key
+            yield f".{key}" if isinstance(key, str) else f"[{key!r:.40}]", inner
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for at, inner in zip(range(WIDEST), value, strict=False):
+            yield f"[{at}]", inner
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield f".{name}", getattr(value, name)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield f".{field.name}", getattr(value, field.name, None)

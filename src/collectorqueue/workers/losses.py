@@ -1,0 +1,50 @@
+"""What to say of a worker that died, and of the runs that were lost with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from collectorqueue._native.errand import Errand, timeout_of
+from collectorqueue.errors import RunTimeout, WorkerLost
+from collectorqueue.workers.worker import Worker
+
+__all__ = ["cause", "lost", "overran"]
+
+
+def lost(worker: Worker) -> WorkerLost:
+    """The error of a run that its worker died in."""
+    status = worker.status
+    signalled = status is not None and os.WIFSIGNALED(status)
+    exited = status is not None and os.WIFEXITED(status)
+    return WorkerLost(
+        f"worker {worker.number} (pid {worker.pid}) was lost while it ran this event: "
+        f"{cause(status)}",
+        worker.crash_text(),
+        signal=os.WTERMSIG(status) if status is not None and signalled else None,
+        exit_code=os.WEXITSTATUS(status) if status is not None and exited else None,
+        worker=worker.number,
+    )
+
+
+def overran(worker: Worker, errand: Errand) -> RunTimeout:
+    """The error of a run that its worker was killed for."""
+    return RunTimeout(
+        f"the run took longer than its timeout of {timeout_of(errand):g} s; "
+        f"worker {worker.number} was killed for it"
+    )
+
+
+def cause(status: int | None) -> str:
+    """What a process died of, in words."""
+    if status is None:
+        return "of what is not known"
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        try:
+            return f"killed by {signal.Signals(number).name}"
+        except ValueError:
+            return f"killed by signal {number}"
+    return f"it exited with status {os.WEXITSTATUS(status)}"
+
+

@@ -1,0 +1,86 @@
+"""What the loop's process and a worker tell each other, besides events and results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from collectorqueue.workers.paths import Main, Path, TypePath
+
+__all__ = [
+    "Blueprint", "Boot", "Ended", "FromWorker", "LogLine", "Ready", "Stop", "ToWorker",
+]  # fmt: skip
+
+
+class Blueprint(msgspec.Struct, frozen=True):
+    """A collector, as a worker makes it."""
+
+    number: int
+    key: str
+    processor: Path
+    takes_context: bool
+    is_async: bool
+    lifecycle: Path | None = None
+    context_type: Path = Path("collectorqueue.flow.context", "Context")
+    context: bytes = b"\x80"  # msgpack of what the Context holds
+    payload_type: TypePath | None = None
+    enc_hook: Path | None = None
+    dec_hook: Path | None = None
+    timeout: float | None = None
+    max_concurrency: int | None = None
+
+    def paths(self) -> Iterator[Path]:
+        """Where all that it needs is found."""
+        yield self.processor
+        for path in (self.lifecycle, self.enc_hook, self.dec_hook):
+            if path is not None:
+                yield path
+        if self.payload_type is not None:
+            yield from self.payload_type.paths()
+
+
+class Boot(msgspec.Struct, frozen=True, tag=True):
+    """The first message to a worker."""
+
+    number: int
+    sys_path: list[str]
+    argv: list[str]
+    folder: str
+    blueprints: list[Blueprint]
+    log_levels: dict[str, int]
+    main: Main | None = None
+
+
+class Stop(msgspec.Struct, frozen=True, tag=True):
+    """Nothing more will come: leave the lifecycles and end."""
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The worker can take events; or why it cannot."""
+
+    failure: str | None = None
+
+
+class Ended(msgspec.Struct, frozen=True, tag=True):
+    """The lifecycles were left; the failures of those that failed, as (key, text)."""
+
+    failures: list[tuple[str, str]] = []
+
+
+class LogLine(msgspec.Struct, frozen=True, tag=True):
+    """A log record of a worker."""
+
+    name: str
+    level: int
+    text: str
+    created: float
+    file: str
+    line: int
+    function: str | None
+    thread: str | None
+    trace: str | None
+
+
+ToWorker = Boot | Stop
+FromWorker = Ready | Ended | LogLine

@@ -1,0 +1,498 @@
+"""The worker pool: has as many workers as there should be, and settles what a death costs.
+
+Rules of residence: when workers start, stop and are replaced. What they are sent and what
+comes back is the crew's; how a process is made is the nursery's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import itertools
+import logging
+import os
+import sys
+import time
+from collections import deque
+
+import msgspec
+
+from collectorqueue._native.core import Core
+from collectorqueue._native.crew import Crew, RemoteOutlet
+from collectorqueue._native.errand import key_of
+from collectorqueue._native.plan import Step
+from collectorqueue.errors import WorkersFailed
+from collectorqueue.quiet import quietly
+from collectorqueue.workers.encoding import Encoding
+from collectorqueue.workers.logs import levels, pass_on
+from collectorqueue.workers.losses import cause, lost, overran
+from collectorqueue.workers.messages import (
+    Blueprint,
+    Boot,
+    Ended,
+    FromWorker,
+    LogLine,
+    Ready,
+    Stop,
+)
+from collectorqueue.workers.nursery import Nursery
+from collectorqueue.workers.paths import main_for
+from collectorqueue.workers.worker import Worker
+
+__all__ = ["WorkerPool", "WorkerSettings"]
+
+log = logging.getLogger("collectorqueue.workers")
+
+BACK_OFF_S = (0.1, 5.0)  # between failing starts: the first, and the longest
+FAILURES = 3  # starts that fail within
+FAILURE_WINDOW_S = 5.0  # that make the pool degraded
+STATUS_S = 1.0  # to wait for what a dead worker died of
+GRACE_S = 0.5  # between SIGTERM and SIGKILL
+CHECK_S = 0.25  # between looks at workers' memory
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How many workers, and when one is replaced."""
+
+    fewest: int
+    most: int
+    max_events: int | None = None
+    max_bytes: int | None = None
+
+
+class WorkerPool:
+    """The workers of one running queue."""
+
+    def __init__(
+        self,
+        core: Core,
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context,
+        settings: WorkerSettings,
+        *,
+        queue_type: str,
+        default_priority: int,
+        ageing: int,
+    ) -> None:
+        self._loop = loop
+        self._context = context
+        self._settings = settings
+        self.crew = Crew(
+            core,
+            queue_type=queue_type,
+            default_priority=default_priority,
+            ageing=ageing,
+            on_timed=self._arm_timeouts,
+            on_short=self._on_short,
+            decode=msgspec.msgpack.Decoder().decode,
+        )
+        self._nursery = Nursery(
+            loop,
+            on_forked=self._on_forked,
+            on_failed=self._on_fork_failed,
+            on_gone=self._on_gone,
+            on_server_lost=self._on_server_lost,
+        )
+        self._numbers = itertools.count(1)
+        self._outlets: dict[int, tuple[Blueprint, RemoteOutlet]] = {}
+        self._outlet_numbers = itertools.count()
+        self._workers: dict[int, Worker] = {}  # until they are buried
+        self._buried: list[Worker] = []  # whose lifecycles failed to exit
+        self._predecessors: list[Worker] = []  # to retire when the next is ready
+        self._wanted = settings.fewest
+        self._failures: deque[float] = deque(maxlen=FAILURES + 1)
+        self._failing = 0  # starts in a row
+        self._last_failure = ""
+        self._retrying: asyncio.TimerHandle | None = None
+        self._timing: asyncio.TimerHandle | None = None
+        self._checking: asyncio.TimerHandle | None = None
+        self._changed: asyncio.Future[None] | None = None
+        self._stopping = False
+        self.is_degraded = False
+        self.restarts = 0
+
+    # -- collectors -----------------------------------------------------------------
+
+    def connect(self, step: Step, blueprint: Blueprint, encoding: Encoding,
+                *, idempotent: bool) -> RemoteOutlet:  # fmt: skip
+        """Lead a collector's events to the workers that start from now on."""
+        number = next(self._outlet_numbers)
+        blueprint = msgspec.structs.replace(blueprint, number=number)
+        timeout = blueprint.timeout or 0.0
+        if timeout and blueprint.is_async:
+            timeout += GRACE_S  # its worker ends it by itself, if it can be ended
+        outlet = RemoteOutlet(
+            self.crew,
+            step,
+            number=number,
+            encode_into=encoding.encode_into,
+            explain=encoding.explain,
+            takes_raw=encoding.takes_raw,
+            is_async=blueprint.is_async,
+            idempotent=idempotent,
+            limit=blueprint.max_concurrency or 0,
+            timeout_ns=int(timeout * 1e9),
+        )
+        self._outlets[number] = (blueprint, outlet)
+        return outlet
+
+    def disconnect(self, outlet: RemoteOutlet) -> bool:
+        """Workers that start from now on do not have this collector.
+
+        Returns whether those that run hold a lifecycle of it.
+        """
+        blueprint, _ = self._outlets.pop(outlet.number)
+        return blueprint.lifecycle is not None
+
+    # -- start and stop -------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Have all workers ready. Raises WorkersFailed with what they say."""
+        self._fill()
+        await self._until_ready()
+        if self._settings.max_bytes is not None:
+            self._check_memory()
+
+    async def renew(self) -> None:
+        """Replace all workers, so that the new ones have the collectors of now.
+
+        Raises WorkersFailed if those cannot start; the old ones stay then.
+        """
+        old = [each for each in self._workers.values() if self._counts(each)]
+        for each in old:
+            each.is_ending = True  # not counted; it works on
+        self._fill()
+        try:
+            await self._until_ready()
+        except BaseException:
+            for each in old:
+                each.is_ending = False
+            for each in list(self._workers.values()):
+                if each not in old and not each.is_dead:
+                    each.is_ending = True
+                    each.kill()
+            raise
+        for each in old:
+            self._retire(each)
+
+    async def stop(self, grace_s: float) -> list[BaseException]:
+        """Let all workers leave their lifecycles and end, for at most so many seconds.
+
+        Returns what lifecycles raised. A cancellation ends it at once, and is kept.
+        """
+        self._stopping = True
+        for timer in (self._retrying, self._timing, self._checking):
+            if timer is not None:
+                timer.cancel()
+        for each in list(self._workers.values()):
+            if each.is_ready and not each.is_dead:
+                self._retire(each)
+            else:
+                each.kill()
+        deadline = self._loop.time() + grace_s
+        try:
+            await self._until_gone(deadline)
+        finally:
+            errors = self._exit_errors()
+            for each in list(self._workers.values()):
+                each.kill()
+                each.died()
+                self._settle_dead(each)
+            self._nursery.close()
+        return errors
+
+    def abandon(self) -> None:
+        """In a child that the user forked: touch nothing that is the parent's."""
+        self._stopping = True
+        self._nursery.abandon()
+        for each in self._workers.values():
+            each.abandon()
+
+    async def _until_ready(self) -> None:
+        while self._ready() < self._wanted:
+            if self._failing:
+                raise WorkersFailed(f"a worker could not start: {self._last_failure}")
+            await self._change()
+
+    async def _until_gone(self, deadline: float) -> None:
+        while self._workers and self._loop.time() < deadline:
+            timer = self._loop.call_at(deadline, self._note_change)
+            try:
+                await self._change()
+            finally:
+                timer.cancel()
+
+    def _exit_errors(self) -> list[BaseException]:
+        return [
+            WorkersFailed(f"the lifecycle of {key!r} failed to exit in a worker:\n{text}")
+            for each in [*self._workers.values(), *self._buried]
+            for key, text in each.exit_failures
+        ]
+
+    async def _change(self) -> None:
+        if self._changed is None or self._changed.done():
+            self._changed = self._loop.create_future()
+        await asyncio.wait([self._changed])
+
+    def _note_change(self) -> None:
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+
+    # -- how many -------------------------------------------------------------------
+
+    def _counts(self, worker: Worker) -> bool:
+        return not worker.is_ending and not worker.is_dead
+
+    def _ready(self) -> int:
+        return sum(self._counts(each) and each.is_ready for each in self._workers.values())
+
+    def _fill(self) -> None:
+        """Start as many workers as are missing, and a spare one if they wear out."""
+        if self._stopping or self._retrying is not None:
+            return
+        wanted = self._wanted + (self._settings.max_events is not None)
+        have = sum(map(self._counts, self._workers.values()))
+        for _ in range(wanted - have):
+            if not self._start_one():
+                return
+
+    def _start_one(self) -> bool:
+        number = next(self._numbers)
+        try:
+            worker = Worker(number, self.crew, self._loop, self._hear, self._on_broken,
+                            self._replace_worn)  # fmt: skip
+        except OSError as error:
+            self._note_failure(f"{error}")
+            return False
+        self._workers[number] = worker
+        try:
+            worker.offer_to(self._nursery.fork)
+        except OSError as error:
+            self._on_fork_failed(number, f"{error}")
+            return False
+        blueprints = [blueprint for blueprint, _ in self._outlets.values()]
+        worker.tell(
+            Boot(
+                number=number,
+                sys_path=[str(each) for each in sys.path],
+                argv=sys.argv[:],
+                folder=os.getcwd(),
+                blueprints=blueprints,
+                log_levels=levels(),
+                main=main_for(each.paths() for each in blueprints),
+            )
+        )
+        return True
+
+    def _on_short(self) -> None:
+        """Work waits for a worker."""
+        if self._wanted < self._settings.most and not self._stopping:
+            self._wanted += 1
+            self._fill()
+
+    def _enlist(self, worker: Worker) -> None:
+        """It is ready: let it work, unless it is the spare one."""
+        working = sum(window.is_open for window in self.crew.windows)
+        if working < self._wanted or self._settings.max_events is None:
+            worker.window.at_most = self._settings.max_events or 0
+            self.crew.enlist(worker.window)
+
+    def _retire(self, worker: Worker) -> None:
+        """Let it finish what it has, and end."""
+        worker.is_ending = True
+        worker.window.is_open = False
+        worker.tell(Stop())
+
+    def _replace_worn(self, worker: Worker) -> None:
+        """It has run enough events, or ran out of memory: it ends after what it has."""
+        if self._stopping:
+            return
+        self.restarts += 1
+        if self._settings.max_events is None:
+            self._succeed(worker)
+            return
+        self._retire(worker)
+        self._take_spare()
+        self._fill()
+
+    def _take_spare(self) -> None:
+        """Have the spare worker work, if one is missing."""
+        for each in list(self._workers.values()):
+            if each.is_ready and self._counts(each) and not each.window.is_open:
+                self._enlist(each)
+
+    def _check_memory(self) -> None:
+        limit = self._settings.max_bytes
+        assert limit is not None
+        self._checking = self._loop.call_later(
+            CHECK_S, self._check_memory, context=self._context
+        )
+        for each in list(self._workers.values()):
+            if self._counts(each) and each.is_ready and each.told[1] > limit:
+                quietly(
+                    log, logging.INFO, "worker=%d pid=%d bytes=%d: replaced, over %d",
+                    each.number, each.pid, each.told[1], limit,
+                )  # fmt: skip
+                self.restarts += 1
+                self._succeed(each)
+
+    def _succeed(self, worker: Worker) -> None:
+        """Start its successor now, and retire it when that one is ready: no gap."""
+        worker.is_ending = True
+        self._predecessors.append(worker)
+        self._fill()
+
+    # -- what workers say -------------------------------------------------------------
+
+    def _hear(self, worker: Worker, message: FromWorker) -> None:
+        match message:
+            case LogLine():
+                self._context.copy().run(pass_on, message, worker.number, worker.pid)
+            case Ready(None):
+                worker.is_ready = True
+                self._failing = 0
+                if self.is_degraded:
+                    self.is_degraded = False
+                    quietly(log, logging.WARNING, "workers start again")
+                if self._counts(worker) and not self._stopping:
+                    self._enlist(worker)
+                while self._predecessors:
+                    old = self._predecessors.pop()
+                    if not old.is_dead:
+                        self._retire(old)
+                self._note_change()
+            case Ready(failure):
+                worker.failure = failure
+            case Ended(failures):
+                worker.exit_failures = failures
+
+    def _on_broken(self, worker: Worker, why: str) -> None:
+        """It cannot be understood any more."""
+        if not worker.is_ending:
+            quietly(
+                log, logging.ERROR, "worker=%d pid=%d is killed: %s",
+                worker.number, worker.pid, why,
+            )  # fmt: skip
+        if not worker.is_ending or "socket" not in why:
+            worker.kill()
+
+    # -- births and deaths ------------------------------------------------------------
+
+    def _on_forked(self, number: int, pid: int, pidfd: int) -> None:
+        worker = self._workers.get(number)
+        if worker is None:
+            os.close(pidfd)
+            return
+        worker.forked(pid, pidfd, self._on_death)
+        if self._stopping or worker.is_ending:
+            worker.kill()
+
+    def _on_fork_failed(self, number: int, why: str) -> None:
+        worker = self._workers.get(number)
+        if worker is None or worker.pid:
+            return
+        worker.died()
+        self._bury(worker)
+        self._note_failure(why)
+
+    def _note_failure(self, why: str) -> None:
+        """A worker could not be started: not again before a while."""
+        self._last_failure = why
+        if self._stopping:
+            return
+        self._failing += 1
+        now = time.monotonic()
+        self._failures.append(now)
+        quietly(log, logging.ERROR, "a worker could not be started: %s", why)
+        if len(self._failures) > FAILURES and now - self._failures[0] < FAILURE_WINDOW_S:
+            if not self.is_degraded:
+                quietly(log, logging.ERROR, "the worker pool is degraded: starts keep failing")
+            self.is_degraded = True
+        if self._retrying is None:
+            shortest, longest = BACK_OFF_S
+            delay = min(longest, shortest * 2 ** min(self._failing - 1, 10))
+            self._retrying = self._loop.call_later(
+                delay, self._retry, context=self._context
+            )
+        self._note_change()
+
+    def _retry(self) -> None:
+        self._retrying = None
+        self._fill()
+
+    def _on_death(self, worker: Worker) -> None:
+        """Its process has ended. What it had not begun goes on at once."""
+        worker.died()
+        was_ready = worker.is_ready
+        if not worker.is_ending and not self._stopping:
+            self.restarts += was_ready
+            if not was_ready:
+                self._note_failure(worker.failure or "it ended before it was ready")
+            else:
+                self._take_spare()
+                self._fill()
+        if worker.status is not None or not worker.begun:
+            self._settle_dead(worker)
+        else:
+            # What it died of is told by the fork server, in a moment, if that lives.
+            self._loop.call_later(
+                STATUS_S, self._settle_dead, worker, context=self._context
+            )
+
+    def _on_gone(self, pid: int, status: int) -> None:
+        for each in list(self._workers.values()):
+            if each.pid == pid:
+                each.status = status
+                if each.is_dead:
+                    self._settle_dead(each)
+                return
+
+    def _on_server_lost(self) -> None:
+        if not self._stopping:
+            quietly(log, logging.WARNING, "the fork server has died; workers go on")
+
+    def _settle_dead(self, worker: Worker) -> None:
+        """Fail, or run again, what it had begun."""
+        if self._workers.get(worker.number) is not worker:
+            return
+        begun, worker.begun = worker.begun, []
+        if not worker.is_ending or begun:
+            quietly(
+                log, logging.ERROR, "worker=%d pid=%d was lost: %s; it ran %s",
+                worker.number, worker.pid, cause(worker.status),
+                ", ".join(map(key_of, begun)) or "nothing",
+            )  # fmt: skip
+        for errand in begun:
+            if errand in worker.overran:
+                self.crew.bury(errand, overran(worker, errand), rerun=False)
+            else:
+                self.crew.bury(errand, lost(worker), rerun=True)
+        self._bury(worker)
+
+    def _bury(self, worker: Worker) -> None:
+        self._workers.pop(worker.number, None)
+        if worker.exit_failures:
+            self._buried.append(worker)
+        worker.bury()
+        self._note_change()
+
+    # -- timeouts -------------------------------------------------------------------
+
+    def _arm_timeouts(self) -> None:
+        if self._timing is None and not self._stopping:
+            self._timing = self._loop.call_soon(
+                self._end_overdue, context=self._context
+            )  # type: ignore[assignment]
+
+    def _end_overdue(self) -> None:
+        """Kill the workers whose runs take too long; look again when one next may."""
+        self._timing = None
+        found, left_ns = self.crew.overdue(time.monotonic_ns())
+        for window, errand in found:
+            worker: Worker = window.worker
+            worker.overran.add(errand)
+            worker.kill(GRACE_S)
+        if left_ns is not None:
+            self._timing = self._loop.call_later(
+                max(0.001, left_ns / 1e9), self._end_overdue, context=self._context
+            )

@@ -1,0 +1,114 @@
+"""Recruiting: what a worker must be told of a collector, and how many workers there are.
+
+Rules of residence: from a collector's options to a blueprint, at the queue's start, where
+everything that a worker could not do is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from collectorqueue.errors import ConfigError
+from collectorqueue.workers.cores import usable_cores
+from collectorqueue.workers.encoding import Encoding
+from collectorqueue.workers.messages import Blueprint
+from collectorqueue.workers.paths import path_of, type_path_of
+from collectorqueue.workers.pool import WorkerSettings
+
+__all__ = ["blueprint_of", "encoding_of", "settings_for"]
+
+Hook = Callable[..., Any] | None
+
+
+class Recruit(Protocol):
+    """A collector, as far as it is needed here."""
+
+    key: str
+    processor: Callable[..., Any]
+    takes_context: bool
+    is_async: bool
+    lifecycle: Hook
+    ctx: Any
+    payload_type: Any
+    enc_hook: Hook
+    dec_hook: Hook
+    timeout: float | None
+    max_concurrency: int | None
+
+
+def settings_for(
+    workers: int | tuple[int, int] | None, max_events: int | None, max_bytes: int | None
+) -> WorkerSettings:
+    """The pool's settings. Raises ConfigError where there can be no workers."""
+    if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
+        raise ConfigError(
+            "runs_in='process' works on Linux only so far, "
+            f"got {sys.platform}; use runs_in='thread'"
+        )
+    if getattr(sys, "frozen", False) or not sys.executable:
+        raise ConfigError(
+            "runs_in='process' needs a Python interpreter to start workers with, and "
+            "sys.executable names none"
+        )
+    if workers is None:
+        workers = usable_cores()
+    fewest, most = workers if isinstance(workers, tuple) else (workers, workers)
+    return WorkerSettings(
+        fewest=fewest, most=most, max_events=max_events, max_bytes=max_bytes
+    )
+
+
+def blueprint_of(collector: Recruit) -> Blueprint:
+    """What workers make it of. Raises ConfigError for what they could not find."""
+    name = f"collector {collector.key!r}:"
+    return Blueprint(
+        number=0,
+        key=collector.key,
+        processor=path_of(f"{name} processor", collector.processor),
+        takes_context=collector.takes_context,
+        is_async=collector.is_async,
+        lifecycle=optional(f"{name} lifecycle", collector.lifecycle),
+        context=context_of(collector),
+        payload_type=None
+        if collector.payload_type is None
+        else type_path_of(f"{name} payload_type", collector.payload_type),
+        enc_hook=optional(f"{name} enc_hook", collector.enc_hook),
+        dec_hook=optional(f"{name} dec_hook", collector.dec_hook),
+        timeout=collector.timeout,
+        max_concurrency=collector.max_concurrency,
+    )
+
+
+def encoding_of(collector: Recruit) -> Encoding:
+    """How its values are encoded here. Raises ConfigError for a type msgspec refuses."""
+    try:
+        return Encoding(collector.payload_type, collector.enc_hook, collector.dec_hook)
+    except TypeError as error:
+        raise ConfigError(
+            f"collector {collector.key!r}: payload_type {collector.payload_type!r} "
+            f"cannot be decoded to: {error}"
+        ) from error
+
+
+def optional(what: str, thing: Any) -> Any:
+    """The path of something that may not be there."""
+    return None if thing is None else path_of(what, thing)
+
+
+def context_of(collector: Recruit) -> bytes:
+    """What its Context holds, encoded: each worker begins with a copy."""
+    context: Any = collector.ctx
+    held = {name: context[name] for name in context}
+    try:
+        return msgspec.msgpack.encode(held)
+    except Exception as error:
+        why = Encoding().explain(held, error)
+        raise ConfigError(
+            f"collector {collector.key!r}: its ctx lives in each worker, and what it holds "
+            f"cannot be sent there: {why}; make it in the lifecycle"
+        ) from error

@@ -1,0 +1,246 @@
+"""One worker, as the loop's process sees it: its socket, its page, its process.
+
+Rules of residence: bytes in and out, and the end of it. Nothing here waits: what does not
+go into the socket now goes when there is room, and how much may be there is bounded by the
+worker's window.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import mmap
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from collectorqueue._native.crew import Crew
+from collectorqueue._native.errand import Errand
+from collectorqueue._native.page import Page, bytes_for
+from collectorqueue._native.window import Window
+from collectorqueue._native.wire import KIND_BELL, KIND_RESULT, Reader
+from collectorqueue.workers.messages import FromWorker, ToWorker
+
+__all__ = ["STORE_BYTES", "Worker"]
+
+STORE_BYTES = 16 * 1024 * 1024  # of shared memory for large values; taken as it is used
+READ_BYTES = 262_144
+READS = 8  # in one turn of the loop
+CRASH_TEXT_BYTES = 65_536
+
+
+class Worker:
+    """One worker between its fork and its burial.
+
+    `on_message(worker, message)`; `on_broken(worker, why)`: its bytes make no sense, or
+    its end of the socket is closed; `on_worn(worker)`: it should be replaced.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        crew: Crew,
+        loop: asyncio.AbstractEventLoop,
+        on_message: Callable[[Worker, FromWorker], None],
+        on_broken: Callable[[Worker, str], None],
+        on_worn: Callable[[Worker], None],
+    ) -> None:
+        self.number = number
+        self.pid = 0
+        self.is_ready = False
+        self.is_ending = False  # it was told to stop
+        self.is_dead = False
+        self.failure: str | None = None  # why it could not start
+        self.exit_failures: list[tuple[str, str]] = []
+        self.overran: set[Errand] = set()  # it was killed for these
+        self.begun: list[Errand] = []  # and these were lost with it
+        self.status: int | None = None  # as from waitpid, once that is known
+        self._crew = crew
+        self._loop = loop
+        self._on_message = on_message
+        self._on_broken = on_broken
+        self._on_worn = on_worn
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(FromWorker).decode
+        self._reader = Reader()
+        self._pidfd: int | None = None
+        self._writing = False
+        self._killing: asyncio.TimerHandle | None = None
+        self._page_file = os.memfd_create(f"collectorqueue-{number}", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(self._page_file, bytes_for(STORE_BYTES))
+            self._memory = mmap.mmap(self._page_file, bytes_for(STORE_BYTES))
+            self._connection, self._theirs = socket.socketpair()
+        except BaseException:
+            os.close(self._page_file)
+            raise
+        self._connection.setblocking(False)
+        self.window = Window(
+            Page(self._memory, fresh=True), self, send=self.flush, pack=self._encode
+        )
+        self._loop.add_reader(self._connection.fileno(), self._read)
+
+    # -- birth ----------------------------------------------------------------------
+
+    def offer_to(self, fork: Callable[[int, socket.socket, int], None]) -> None:
+        """Have it forked with its end of the socket, and its page. Raises OSError."""
+        fork(self.number, self._theirs, self._page_file)
+        self._theirs.close()
+
+    def forked(self, pid: int, pidfd: int, on_death: Callable[[Worker], None]) -> None:
+        """It is this process."""
+        self.pid = pid
+        self._pidfd = pidfd
+        self._loop.add_reader(pidfd, on_death, self)
+
+    def tell(self, message: ToWorker) -> None:
+        """A message, behind all that was sent before."""
+        self.window.put_note(self._encode(message))
+        self.flush()
+
+    # -- bytes ----------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Send what is there, as much as there is room for."""
+        outgoing = self.window.outgoing
+        while outgoing and not self.is_dead:
+            try:
+                sent = self._connection.send(outgoing)
+            except BlockingIOError:
+                if not self._writing:
+                    self._writing = True
+                    self._loop.add_writer(self._connection.fileno(), self._go_on_writing)
+                return
+            except OSError:
+                return  # it is gone: its death will be noticed
+            del outgoing[:sent]
+        self._stop_writing()
+        self._look_whether_worn()
+
+    def _look_whether_worn(self) -> None:
+        window = self.window
+        spent = 0 < window.at_most <= window.handed
+        if (spent or window.is_worn) and not self.is_ending and not self.is_dead:
+            self._on_worn(self)
+
+    def _go_on_writing(self) -> None:
+        self.flush()
+
+    def _stop_writing(self) -> None:
+        if self._writing:
+            self._writing = False
+            self._loop.remove_writer(self._connection.fileno())
+
+    def _read(self) -> None:
+        for _ in range(READS):
+            try:
+                data = self._connection.recv(READ_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._loop.remove_reader(self._connection.fileno())
+                self._on_broken(self, "its end of the socket was closed")
+                return
+            self._take_in(data)
+            if len(data) < READ_BYTES or self.is_dead:
+                return
+
+    def _take_in(self, data: bytes) -> None:
+        bells = False
+        messages = []
+        try:
+            self._reader.feed(data)
+            while (frame := self._reader.next()) is not None:
+                kind, _, _, body = frame
+                if kind == KIND_BELL:
+                    bells = True
+                elif kind == KIND_RESULT:
+                    self._crew.collect_whole(self.window, body)
+                else:
+                    messages.append(self._decode(body))
+            if bells:
+                self._crew.collect(self.window)
+                self._look_whether_worn()
+        except Exception as error:  # whatever garbled bytes do to a decoder
+            self._loop.remove_reader(self._connection.fileno())
+            self._on_broken(self, f"it sent what makes no sense: {error}")
+            return
+        for message in messages:
+            self._on_message(self, message)
+
+    # -- death ----------------------------------------------------------------------
+
+    def kill(self, grace_s: float = 0.0) -> None:
+        """End its whole process group: SIGTERM first, where there is time for it."""
+        if not self.pid or self.is_dead:
+            return
+        if grace_s > 0:
+            if self._killing is None:
+                self._signal(signal.SIGTERM)
+                self._killing = self._loop.call_later(grace_s, self.kill)
+        else:
+            self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def died(self) -> None:
+        """The process has ended: take in the last it said, and let its files go."""
+        if self.is_dead:
+            return
+        with contextlib.suppress(OSError):
+            while data := self._connection.recv(READ_BYTES):
+                self._take_in(data)
+        try:
+            self._crew.collect(self.window)
+        except ValueError as error:
+            self.failure = str(error)
+        self.is_dead = True
+        if self._killing is not None:
+            self._killing.cancel()
+        self._signal(signal.SIGKILL)  # children that it has left behind
+        self.begun = self._crew.dismiss(self.window)
+        self._forget_files()
+
+    def crash_text(self) -> str:
+        """What faulthandler wrote when it crashed."""
+        try:
+            data = os.pread(self._page_file, CRASH_TEXT_BYTES, bytes_for(STORE_BYTES))
+        except OSError:
+            return ""
+        return data.decode("utf-8", "replace")
+
+    def bury(self) -> None:
+        """Nothing more is to be known."""
+        if self._page_file >= 0:
+            os.close(self._page_file)
+            self._page_file = -1
+
+    def _forget_files(self) -> None:
+        self._stop_writing()
+        self._loop.remove_reader(self._connection.fileno())
+        self._connection.close()
+        self._theirs.close()
+        if self._pidfd is not None:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = None
+
+    def abandon(self) -> None:
+        """In a child that the user forked: these files are the parent's."""
+        for each in (self._connection, self._theirs):
+            if each.fileno() >= 0:
+                os.close(each.detach())
+
+    @property
+    def told(self) -> tuple[int, int, int]:
+        """Events run, bytes of memory, ns of CPU time, as it told last."""
+        told: Any = self.window.page.told
+        return told[0], told[1], told[2]
