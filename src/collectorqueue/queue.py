@@ -12,8 +12,6 @@ from contextlib import asynccontextmanager
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
 
-import msgspec
-
 from collectorqueue._native.core import Core, Overflow
 from collectorqueue._native.event import Payload
 from collectorqueue._native.lanes import QueueType
@@ -31,6 +29,7 @@ from collectorqueue.flow.collector import (
     Lifecycle,
     ProcessOptions,
     RunsIn,
+    check_options,
 )
 from collectorqueue.flow.context import Context
 from collectorqueue.flow.drain import Drain
@@ -43,7 +42,7 @@ from collectorqueue.flow.router import (
 )
 from collectorqueue.options import Options, check_seconds, one_of
 from collectorqueue.quiet import quietly
-from collectorqueue.running import Running
+from collectorqueue.running import DrainReport, Running
 from collectorqueue.signals import handled_signals
 from collectorqueue.workers.paths import refuse_in_import
 
@@ -54,21 +53,6 @@ log = logging.getLogger("collectorqueue.queue")
 DEFAULT: Any = object()  # close() without a timeout: the queue's own
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class DrainReport(msgspec.Struct, frozen=True):
-    """How a queue ended; what `close()` returns, kept as `queue.drain_report`."""
-
-    ledger: Ledger
-    """The final sum; queued and in flight are 0 once `complete`."""
-    aborted: tuple[Payload[Any], ...] = ()
-    """The payloads left at the deadline, those that ran first, then in queue order."""
-    abandoned: tuple[str, ...] = ()
-    """Handlers that did not end when they were cancelled, described."""
-    seconds: float = 0.0
-    """How long the drain took."""
-    complete: bool = True
-    """False for what `close()` returns inside a handler: the drain goes on."""
 
 
 class CollectorQueue:
@@ -187,6 +171,7 @@ class CollectorQueue:
         `key` is the function's name unless given; the rest is as in Collector. Once the
         queue runs, use `await add_collector(...)`.
         """
+        check_options(options)
         bare = callable(key)
 
         def register(function: F) -> F:

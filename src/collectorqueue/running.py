@@ -11,9 +11,13 @@ import contextvars
 import logging
 from typing import Any
 
+import msgspec
+
 from collectorqueue._native.core import Core
+from collectorqueue._native.crew import RemoteOutlet
+from collectorqueue._native.event import Payload
 from collectorqueue._native.plan import Step
-from collectorqueue.admin.metrics import Window
+from collectorqueue.admin.metrics import Ledger, Window
 from collectorqueue.admin.report import Reporter
 from collectorqueue.admin.scaler import LoadScaler
 from collectorqueue.flow.collector import Collector
@@ -27,9 +31,24 @@ from collectorqueue.quiet import quietly
 from collectorqueue.workers.pool import WorkerPool
 from collectorqueue.workers.recruiting import blueprint_of, encoding_of, settings_for
 
-__all__ = ["Running"]
+__all__ = ["DrainReport", "Running"]
 
 log = logging.getLogger("collectorqueue.queue")
+
+
+class DrainReport(msgspec.Struct, frozen=True):
+    """How a queue ended; what `close()` returns, kept as `queue.drain_report`."""
+
+    ledger: Ledger
+    """The final sum; queued and in flight are 0 once `complete`."""
+    aborted: tuple[Payload[Any], ...] = ()
+    """The payloads left at the deadline, those that ran first, then in queue order."""
+    abandoned: tuple[str, ...] = ()
+    """Handlers that did not end when they were cancelled, described."""
+    seconds: float = 0.0
+    """How long the drain took."""
+    complete: bool = True
+    """False for what `close()` returns inside a handler: the drain goes on."""
 
 
 class Running:
@@ -41,6 +60,7 @@ class Running:
         self.pool = ConsumerPool(core, self.loop, self.context, self._break_down)
         self.threads = Threads(self.loop)
         self.workers: WorkerPool | None = None
+        self._outlets: dict[str, RemoteOutlet] = {}
         self.drain: Drain = Drain(core, self.pool, self.loop)
         self.closing: asyncio.Task[Any] | None = None
         self._core = core
@@ -67,7 +87,8 @@ class Running:
             self.bind(step)
         if self.workers is not None:
             self.workers.crew.join()
-        self.window = Window(self._core)
+        stats = None if self.workers is None else self.workers.stats
+        self.window = Window(self._core, stats)
         if options.report_interval:
             self._reporter = Reporter(
                 self.window.metrics, options.report_interval, self.loop, self.context
@@ -119,6 +140,7 @@ class Running:
             encoding_of(collector),
             idempotent=collector.idempotent,
         )
+        self._outlets[step.key] = outlet
         step.lead_out(outlet)
         step.rebind(outlet.call)
 
@@ -131,6 +153,7 @@ class Running:
             if self.workers is None:
                 pool = await self._recruit([step])
                 pool.crew.join()
+                self.window.workers = pool.stats
             else:
                 self._lead_out(self.workers, step)
                 await self.workers.renew()
@@ -172,6 +195,9 @@ class Running:
             at_rest = asyncio.Event()
             step.when_at_rest(at_rest.set)
             await at_rest.wait()
+            outlet = self._outlets.pop(step.key, None)
+            if outlet is not None and self.workers is not None:
+                return await self.workers.disconnect(outlet)
             return None if tenure is None else await tenure.exit()
 
         task = self.loop.create_task(leave(), name=f"collectorqueue removal {step.key}")

@@ -87,7 +87,7 @@ async def decorated() -> None:
     assert_type(await receipt(Payload({"id": 7})), str)
     assert_type(count(Payload({"id": 7})), int)
     count("no payload")  # type: ignore[arg-type]
-    queue.collector("audit", runs_in="process")  # type: ignore[call-overload]
+    queue.collector("audit", runs_in="fiber")  # type: ignore[call-overload]
 
 
 # Payload, Ok, Error: generic, covariant, read-only.

@@ -7,11 +7,13 @@ not from samples.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import msgspec
 
 from collectorqueue._native.core import Core
 from collectorqueue._native.plan import Step
+from collectorqueue.workers.stats import WorkersStats
 
 __all__ = ["CollectorStats", "Ledger", "Metrics", "Window"]
 
@@ -92,6 +94,8 @@ class Metrics(msgspec.Struct, frozen=True):
     """Waits for an event that handlers are in now."""
     overflow_sends: int
     """Sends from handlers that went beyond `capacity`."""
+    workers: WorkersStats | None = None
+    """The worker processes; None: no collector runs in one."""
 
 
 class CollectorStats(msgspec.Struct, frozen=True):
@@ -121,8 +125,11 @@ class CollectorStats(msgspec.Struct, frozen=True):
 class Window:
     """Averages over the recent past, by the difference of two readings of the core."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(
+        self, core: Core, workers: Callable[[], WorkersStats] | None = None
+    ) -> None:
         self._core = core
+        self.workers = workers
         self._readings = deque([core.totals()])
 
     def metrics(self) -> Metrics:
@@ -153,4 +160,5 @@ class Window:
             peak_consumers=core.peak_consumers,
             blocked=core.blocked,
             overflow_sends=core.overflow_sends,
+            workers=None if self.workers is None else self.workers(),
         )

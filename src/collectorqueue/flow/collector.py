@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, TypedDict
 
@@ -162,6 +162,12 @@ class Collector:
     def __repr__(self) -> str:
         topics = f", topics={list(self.topics)!r}" if self.topics else ""
         return f"Collector({self.key!r}{topics}, runs_in={self.runs_in!r})"
+
+
+def check_options(options: Mapping[str, object]) -> None:
+    """Names that a Collector takes besides the first five. Raises TypeError."""
+    for name in options.keys() - ProcessOptions.__annotations__.keys():
+        raise TypeError(f"a collector has no option {name!r}")
 
 
 def refuse_given(runs_in: str, **options: object) -> None:

@@ -14,6 +14,7 @@ import select
 import signal
 import socket
 import sys
+import traceback
 from typing import NoReturn
 
 import msgspec
@@ -126,7 +127,7 @@ class ForkServer:
         except SystemExit:
             code = 0
         except BaseException:
-            sys.excepthook(*sys.exc_info())
+            traceback.print_exc()
         finally:
             with contextlib.suppress(BaseException):
                 sys.stdout.flush()

@@ -75,7 +75,7 @@ class TypePath(msgspec.Struct, frozen=True):
         origin = self.origin.find()
         arguments = tuple(each.find() for each in self.arguments)
         if origin is tuple and not arguments:
-            return tuple[()]
+            return typing.cast("Any", tuple)[()]
         return origin[arguments if len(arguments) != 1 else arguments[0]]
 
 
@@ -180,15 +180,11 @@ def type_path_of(what: str, kind: Any) -> TypePath:
     if not origin:
         if not inspect.isclass(kind):
             raise _refused(what, kind, "it is neither a class nor made of classes")
-        if getattr(builtins, kind.__name__, None) is kind:
-            return TypePath(path=Path("builtins", kind.__name__))
         return TypePath(path=path_of(what, kind))
     if origin is typing.Literal:
         return TypePath(origin=Path("typing", "Literal"), literals=typing.get_args(kind))
     if origin in (typing.Union, types.UnionType):
         path = Path("typing", "Union")
-    elif getattr(builtins, origin.__name__, None) is origin:
-        path = Path("builtins", origin.__name__)
     else:
         path = path_of(what, origin)
     arguments = tuple(type_path_of(what, each) for each in typing.get_args(kind))

@@ -24,6 +24,7 @@ from collectorqueue._native.plan import Step
 from collectorqueue.errors import WorkersFailed
 from collectorqueue.quiet import quietly
 from collectorqueue.workers.encoding import Encoding
+from collectorqueue.workers.forks import watch
 from collectorqueue.workers.logs import levels, pass_on
 from collectorqueue.workers.losses import cause, lost, overran
 from collectorqueue.workers.messages import (
@@ -37,6 +38,7 @@ from collectorqueue.workers.messages import (
 )
 from collectorqueue.workers.nursery import Nursery
 from collectorqueue.workers.paths import main_for
+from collectorqueue.workers.stats import ProcessCollectorStats, WorkersStats
 from collectorqueue.workers.worker import Worker
 
 __all__ = ["WorkerPool", "WorkerSettings"]
@@ -110,6 +112,7 @@ class WorkerPool:
         self._stopping = False
         self.is_degraded = False
         self.restarts = 0
+        watch(self)
 
     # -- collectors -----------------------------------------------------------------
 
@@ -136,13 +139,39 @@ class WorkerPool:
         self._outlets[number] = (blueprint, outlet)
         return outlet
 
-    def disconnect(self, outlet: RemoteOutlet) -> bool:
-        """Workers that start from now on do not have this collector.
+    async def disconnect(self, outlet: RemoteOutlet) -> BaseException | None:
+        """Let workers do without this collector; returns what its lifecycle's exit raised.
 
-        Returns whether those that run hold a lifecycle of it.
+        Where it has a lifecycle, all workers are replaced, so that it is left.
         """
         blueprint, _ = self._outlets.pop(outlet.number)
-        return blueprint.lifecycle is not None
+        if blueprint.lifecycle is None or self._stopping:
+            return None
+        try:
+            await self.renew()
+        except WorkersFailed as error:
+            return error
+        return None
+
+    def stats(self) -> WorkersStats:
+        """What there is to tell, now."""
+        return WorkersStats(
+            workers=[
+                each.stats()
+                for each in self._workers.values()
+                if each.is_ready and not each.is_dead
+            ],
+            collectors={
+                outlet.step.key: ProcessCollectorStats(
+                    outlet.run_ns / 1e9, outlet.cpu_ns / 1e9, outlet.lost, outlet.reruns
+                )
+                for _, outlet in self._outlets.values()
+            },
+            restarts=self.restarts,
+            waiting=self.crew.waits,
+            out=self.crew.out,
+            degraded=self.is_degraded,
+        )
 
     # -- start and stop -------------------------------------------------------------
 
@@ -207,6 +236,7 @@ class WorkerPool:
         self._nursery.abandon()
         for each in self._workers.values():
             each.abandon()
+        self._workers.clear()
 
     async def _until_ready(self) -> None:
         while self._ready() < self._wanted:

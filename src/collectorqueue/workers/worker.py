@@ -24,6 +24,7 @@ from collectorqueue._native.page import Page, bytes_for
 from collectorqueue._native.window import Window
 from collectorqueue._native.wire import KIND_BELL, KIND_RESULT, Reader
 from collectorqueue.workers.messages import FromWorker, ToWorker
+from collectorqueue.workers.stats import WorkerStats
 
 __all__ = ["STORE_BYTES", "Worker"]
 
@@ -235,9 +236,18 @@ class Worker:
 
     def abandon(self) -> None:
         """In a child that the user forked: these files are the parent's."""
+        self.is_dead = True
         for each in (self._connection, self._theirs):
             if each.fileno() >= 0:
                 os.close(each.detach())
+
+    def stats(self) -> WorkerStats:
+        """What there is to tell of it."""
+        events, memory_bytes, cpu_ns = self.told
+        return WorkerStats(
+            self.number, self.pid, events, memory_bytes, cpu_ns / 1e9,
+            self.window.outstanding,
+        )  # fmt: skip
 
     @property
     def told(self) -> tuple[int, int, int]:

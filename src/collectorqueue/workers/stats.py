@@ -1,0 +1,50 @@
+"""What is to be told of the workers of a queue, as frozen records."""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["ProcessCollectorStats", "WorkerStats", "WorkersStats"]
+
+
+class WorkerStats(msgspec.Struct, frozen=True):
+    """One worker, as it told last: at most a quarter of a second ago while it works."""
+
+    number: int
+    pid: int
+    events: int
+    """Runs that it has ended in its life."""
+    memory_bytes: int
+    """Resident."""
+    cpu_s: float
+    """CPU time, all of its threads together."""
+    outstanding: int
+    """Events that it was sent and has not answered."""
+
+
+class ProcessCollectorStats(msgspec.Struct, frozen=True):
+    """One process collector, over all workers."""
+
+    run_s: float
+    """What its finished runs took, as measured in the workers."""
+    cpu_s: float
+    """Their CPU time; of an `async def` it cannot be told, and is 0."""
+    lost: int
+    """Runs that ended with their worker."""
+    reruns: int
+    """Of them, how many were run again."""
+
+
+class WorkersStats(msgspec.Struct, frozen=True):
+    """The worker pool of a queue."""
+
+    workers: list[WorkerStats]
+    collectors: dict[str, ProcessCollectorStats]
+    restarts: int
+    """Workers that were replaced since the start: lost, or worn."""
+    waiting: int
+    """Events that wait for a worker; they are queued."""
+    out: int
+    """Events that workers have; they are in flight."""
+    degraded: bool
+    """Starting workers keeps failing; work goes on with those that are there."""
