@@ -455,7 +455,7 @@ cdef class Crew(Elsewhere):
                 begun.append(errand)
         self.urgent.extendleft(reversed(unbegun))
         self.limbo += begun
-        window.outgoing.clear()
+        window.forget_unsent()
         self.go_on()
         return begun
 

@@ -10,7 +10,9 @@ cdef class Window:
     cdef readonly object worker
     cdef object pack                # (object) -> bytes
     cdef object send                # (): there are bytes in `outgoing`
-    cdef readonly bytearray outgoing
+    cdef bytearray room             # for the bytes to send; longer than what is used of it
+    cdef Py_ssize_t used
+    cdef Py_ssize_t sent_to         # what is before has been sent
     cdef Py_ssize_t frame_at        # where the open frame begins; -1: none is open
     cdef uint64_t frame_first
     cdef int frame_count
@@ -40,5 +42,6 @@ cdef class Window:
                            uint64_t *offset) except -1
     cdef int take_off(self, Errand errand) except -1
     cdef int close_frame(self) except -1
+    cdef unsigned char *have(self, Py_ssize_t size) except NULL
     cdef int learn_pace(self, int64_t run_ns) except -1
     cdef list in_order(self)

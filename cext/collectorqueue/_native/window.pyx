@@ -4,12 +4,14 @@ Rules of residence: one worker's events, their bytes, and how many it should hav
 sent from here: `outgoing` is for the socket.
 """
 cimport cython
+from cpython.buffer cimport PyBUF_READ
 from cpython.bytearray cimport (
     PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize,
 )
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memmove
 
 from collectorqueue._native.errand cimport Errand, Remote
 from collectorqueue._native.event cimport Payload
@@ -20,11 +22,27 @@ from collectorqueue._native.wire cimport (
     seal_frame,
 )
 
+cdef extern from *:
+    """
+    /* A bytearray's own resizing moves its memory when it becomes much shorter. */
+    static inline Py_ssize_t cq_allocated(PyObject *o) {
+        return ((PyByteArrayObject *)o)->ob_alloc
+            - (((PyByteArrayObject *)o)->ob_start - ((PyByteArrayObject *)o)->ob_bytes);
+    }
+    static inline void cq_set_size(PyObject *o, Py_ssize_t size) {
+        Py_SET_SIZE((PyVarObject *)o, size);
+    }
+    """
+    Py_ssize_t allocated "cq_allocated"(object o) noexcept
+    void set_size "cq_set_size"(object o, Py_ssize_t size) noexcept
+
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
 cdef enum:
     FRAME_BYTES = 65536         # a frame is closed when it is larger
+    ROOM_BYTES = 81920          # for a frame and the event that is too much for it
+    ROOM_KEPT = 1048576         # more is given back when it is empty
     BYTES_OUT = 1048576         # at one worker; one event is sent however large
     STORED_FROM = 8192          # bytes of a value that go by the store, not the socket
     TASKS_OUT = 128             # events of async collectors at one worker
@@ -44,7 +62,7 @@ cdef class Window:
         self.worker = worker
         self.send = send
         self.pack = pack
-        self.outgoing = bytearray()
+        self.room = bytearray(ROOM_BYTES)
         self.frame_at = -1
         self.places = [None] * PLACES
         self.next_sequence = self.oldest = 1
@@ -63,20 +81,20 @@ cdef class Window:
     cdef int hand(self, Errand errand, int64_t now) except -1:
         """Write an event into the open frame: 1; what cannot be written has failed: 0."""
         cdef Remote outlet = errand.outlet
-        cdef Py_ssize_t before, at
+        cdef Py_ssize_t at
         if self.frame_at < 0:
-            self.frame_at = PyByteArray_GET_SIZE(self.outgoing)
+            self.frame_at = self.used
             self.frame_first = self.next_sequence
             self.frame_count = 0
-            PyByteArray_Resize(self.outgoing, self.frame_at + sizeof(FrameHead))
-        at = PyByteArray_GET_SIZE(self.outgoing)
-        before = at
+            self.have(self.used + sizeof(FrameHead))
+            self.used += sizeof(FrameHead)
+        at = self.used
         try:
             self.put_value(errand, at)
         except Exception as exc:
-            PyByteArray_Resize(self.outgoing, before)
+            self.used = at
             if self.frame_count == 0:
-                PyByteArray_Resize(self.outgoing, self.frame_at)
+                self.used = self.frame_at
                 self.frame_at = -1
             errand.finish(Error(outlet.explain(errand.payload.value, exc)), 0)
             return 0
@@ -93,7 +111,7 @@ cdef class Window:
         if outlet.is_async:
             self.tasks += 1
         errand.handed_over()
-        if PyByteArray_GET_SIZE(self.outgoing) - self.frame_at > FRAME_BYTES:
+        if self.used - self.frame_at > FRAME_BYTES:
             self.close_frame()
         return 1
 
@@ -103,7 +121,7 @@ cdef class Window:
         cdef const char *address = NULL
         cdef Py_ssize_t address_length = 0
         cdef Py_ssize_t start, length
-        cdef bytearray out = self.outgoing
+        cdef unsigned char *out
         value = payload.value
         address_packed = None
         head.mode = payload.mode
@@ -122,10 +140,9 @@ cdef class Window:
         head.offset = 0
         errand.store_end = 0
         start = at + sizeof(ItemHead) + address_length
-        PyByteArray_Resize(out, start)
+        out = self.have(start)
         if address_length:
-            memcpy(PyByteArray_AS_STRING(out) + at + sizeof(ItemHead), address,
-                   <size_t>address_length)
+            memcpy(out + at + sizeof(ItemHead), address, <size_t>address_length)
         if errand.outlet.takes_raw and type(value) is bytes:
             head.form = RAW
             length = PyBytes_GET_SIZE(value)
@@ -133,26 +150,67 @@ cdef class Window:
                 head.form |= STORED
             else:
                 check_size(length)
-                PyByteArray_Resize(out, start + length)
-                memcpy(PyByteArray_AS_STRING(out) + start, PyBytes_AS_STRING(value),
-                       <size_t>length)
+                out = self.have(start + length)
+                memcpy(out + start, PyBytes_AS_STRING(value), <size_t>length)
+                self.used = start + length
         elif value is None:
             head.form = NOTHING
             length = 0
         else:
             head.form = PACKED
-            errand.outlet.encode_into(value, out, -1)
-            length = PyByteArray_GET_SIZE(out) - start
-            if self.put_in_store(errand, PyByteArray_AS_STRING(out) + start, length,
-                                 &head.offset):
+            # It makes the room as short as it was used, by its size only.
+            errand.outlet.encode_into(value, self.room, start)
+            length = PyByteArray_GET_SIZE(self.room) - start
+            out = self.have(start + length)
+            if self.put_in_store(errand, <char *>out + start, length, &head.offset):
                 head.form |= STORED
-                PyByteArray_Resize(out, start)
             else:
                 check_size(length)
+                self.used = start + length
+        self.used = max(self.used, start)
         head.length = <uint32_t>length
         errand.size = length + sizeof(ItemHead) + address_length
-        memcpy(PyByteArray_AS_STRING(out) + at, &head, sizeof(ItemHead))
+        memcpy(out + at, &head, sizeof(ItemHead))
         return 0
+
+    cdef unsigned char *have(self, Py_ssize_t size) except NULL:
+        """Room for so many bytes; what was there stays."""
+        cdef Py_ssize_t have = allocated(self.room) - 1
+        if have < size:
+            # All that there is must be moved, not only what the last encoder left.
+            set_size(self.room, have)
+            PyByteArray_Resize(self.room, size + size // 2)
+            have = allocated(self.room) - 1
+        set_size(self.room, have)
+        return <unsigned char *>PyByteArray_AS_STRING(self.room)
+
+    def unsent(self):
+        """The bytes to send, to be let go of before anything else; None: there are none."""
+        if self.used == self.sent_to:
+            return None
+        return PyMemoryView_FromMemory(
+            PyByteArray_AS_STRING(self.room) + self.sent_to, self.used - self.sent_to,
+            PyBUF_READ)
+
+    def sent(self, Py_ssize_t count):
+        """So many of them have been sent."""
+        cdef char *start
+        self.sent_to += count
+        if self.sent_to == self.used:
+            self.sent_to = self.used = 0
+            if PyByteArray_GET_SIZE(self.room) > ROOM_KEPT:
+                self.room = bytearray(ROOM_BYTES)
+        elif self.frame_at < 0 and self.sent_to > self.used - self.sent_to:
+            # More is behind us than before us: so each byte is moved once, on average.
+            start = PyByteArray_AS_STRING(self.room)
+            memmove(start, start + self.sent_to, <size_t>(self.used - self.sent_to))
+            self.used -= self.sent_to
+            self.sent_to = 0
+
+    def forget_unsent(self):
+        """There is nobody to send it to."""
+        self.used = self.sent_to = 0
+        self.frame_at = -1
 
     cdef bint put_in_store(self, Errand errand, const char *data, Py_ssize_t length,
                            uint64_t *offset) except -1:
@@ -194,10 +252,9 @@ cdef class Window:
     cdef int close_frame(self) except -1:
         cdef unsigned char *start
         if self.frame_at >= 0:
-            start = <unsigned char *>PyByteArray_AS_STRING(self.outgoing) + self.frame_at
+            start = <unsigned char *>PyByteArray_AS_STRING(self.room) + self.frame_at
             seal_frame(
-                start,
-                PyByteArray_GET_SIZE(self.outgoing) - self.frame_at - sizeof(FrameHead),
+                start, self.used - self.frame_at - sizeof(FrameHead),
                 ITEMS, self.frame_count, self.frame_first, self.frames)
             self.frames += 1
             self.frame_at = -1
@@ -205,12 +262,13 @@ cdef class Window:
 
     def put_note(self, bytes body):
         """A message to the worker, after all that it was sent before."""
-        cdef Py_ssize_t at
+        cdef unsigned char *start
+        cdef Py_ssize_t length = PyBytes_GET_SIZE(body)
         self.close_frame()
-        at = PyByteArray_GET_SIZE(self.outgoing)
-        self.outgoing += bytes(sizeof(FrameHead)) + body
-        seal_frame(<unsigned char *>PyByteArray_AS_STRING(self.outgoing) + at, len(body),
-                   NOTE, 0, 0, self.frames)
+        start = self.have(self.used + sizeof(FrameHead) + length) + self.used
+        memcpy(start + sizeof(FrameHead), PyBytes_AS_STRING(body), <size_t>length)
+        seal_frame(start, length, NOTE, 0, 0, self.frames)
+        self.used += sizeof(FrameHead) + length
         self.frames += 1
 
     cdef int learn_pace(self, int64_t run_ns) except -1:

@@ -28,10 +28,6 @@ class Window:
         """Whose window it is."""
 
     @property
-    def outgoing(self) -> bytearray:
-        """What is to be sent; who sends it takes it away."""
-
-    @property
     def outstanding(self) -> int:
         """Events that it has."""
 
@@ -53,6 +49,15 @@ class Window:
 
     def put_note(self, body: bytes) -> None:
         """A message to the worker, after all that it was sent before."""
+
+    def unsent(self) -> memoryview | None:
+        """The bytes to send, to be let go of before anything else; None: there are none."""
+
+    def sent(self, count: int) -> None:
+        """So many of them have been sent."""
+
+    def forget_unsent(self) -> None:
+        """There is nobody to send it to."""
 
     def begun(self) -> list[tuple[Errand, int]]:
         """What the worker runs now: a list of (Errand, ns when it began)."""

@@ -18,7 +18,7 @@ class Reader:
     """Makes frames of the bytes that come in."""
 
     def __new__(cls) -> Self: ...
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """These bytes have come in."""
 
     def next(self) -> tuple[int, int, int, bytes] | None:

@@ -87,7 +87,9 @@ class Worker:
             return
         self._line.tell(Ready())
         self._tell_state()
-        while self._take_in(self._connection.recv(READ_BYTES)):
+        # One for all reads: memory of that size is mapped anew each time it is asked for.
+        incoming = memoryview(bytearray(READ_BYTES))
+        while self._take_in(incoming[: self._connection.recv_into(incoming)]):
             pass
         self._line.tell(Ended())
 
@@ -133,7 +135,7 @@ class Worker:
             return None
         return Lifecycle(blueprint.key, blueprint.lifecycle.find(), context)
 
-    def _take_in(self, data: bytes) -> bool:
+    def _take_in(self, data: bytes | memoryview) -> bool:
         """Do what has come in; False: this was the last."""
         if not data:
             os._exit(0)  # nobody is there

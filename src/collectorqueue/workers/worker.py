@@ -68,6 +68,8 @@ class Worker:
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(FromWorker).decode
         self._reader = Reader()
+        # One for all reads: memory of that size is mapped anew each time it is asked for.
+        self._incoming = bytearray(READ_BYTES)
         self._pidfd: int | None = None
         self._writing = False
         self._killing: asyncio.TimerHandle | None = None
@@ -107,10 +109,10 @@ class Worker:
 
     def flush(self) -> None:
         """Send what is there, as much as there is room for."""
-        outgoing = self.window.outgoing
-        while outgoing and not self.is_dead:
+        window = self.window
+        while not self.is_dead and (unsent := window.unsent()) is not None:
             try:
-                sent = self._connection.send(outgoing)
+                sent = self._connection.send(unsent)
             except BlockingIOError:
                 if not self._writing:
                     self._writing = True
@@ -118,7 +120,9 @@ class Worker:
                 return
             except OSError:
                 return  # it is gone: its death will be noticed
-            del outgoing[:sent]
+            finally:
+                del unsent
+            window.sent(sent)
         self._stop_writing()
         self._look_whether_worn()
 
@@ -139,20 +143,20 @@ class Worker:
     def _read(self) -> None:
         for _ in range(READS):
             try:
-                data = self._connection.recv(READ_BYTES)
+                count = self._connection.recv_into(self._incoming)
             except BlockingIOError:
                 return
             except OSError:
-                data = b""
-            if not data:
+                count = 0
+            if not count:
                 self._loop.remove_reader(self._connection.fileno())
                 self._on_broken(self, "its end of the socket was closed")
                 return
-            self._take_in(data)
-            if len(data) < READ_BYTES or self.is_dead:
+            self._take_in(memoryview(self._incoming)[:count])
+            if count < READ_BYTES or self.is_dead:
                 return
 
-    def _take_in(self, data: bytes) -> None:
+    def _take_in(self, data: bytes | memoryview) -> None:
         bells = False
         messages = []
         try:
