@@ -245,3 +245,31 @@ def run_out_of_memory(payload: Payload[str]) -> int:
     if payload.value == "out":
         raise MemoryError
     return os.getpid()
+
+
+def write_garbage(payload: Payload[None]) -> None:
+    """To every socket there is."""
+    import stat
+
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                os.write(int(name), b"garbage " * 100)
+        except OSError:
+            pass
+    time.sleep(10)
+
+
+def hold_the_lock(payload: Payload[float]) -> None:
+    """In C, without letting go of the interpreter."""
+    ctypes.PyDLL(None).sleep(int(payload.value))
+
+
+class Turns:
+    taken = 0
+
+
+def in_turn(payload: Payload[float]) -> int:
+    spin(payload)
+    Turns.taken += 1
+    return Turns.taken

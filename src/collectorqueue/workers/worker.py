@@ -183,7 +183,7 @@ class Worker:
 
     def kill(self, grace_s: float = 0.0) -> None:
         """End its whole process group: SIGTERM first, where there is time for it."""
-        if not self.pid or self.is_dead:
+        if self.is_dead:
             return
         if grace_s > 0:
             if self._killing is None:
@@ -193,6 +193,12 @@ class Worker:
             self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
+        if not self.pid:
+            return  # never forked: group 0 would be our own
+        # By itself too: it may not have made its group yet.
+        if self._pidfd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
@@ -227,6 +233,8 @@ class Worker:
         if self._page_file >= 0:
             os.close(self._page_file)
             self._page_file = -1
+            # They hold each other, and the memory: not until the collector comes round.
+            del self.window, self._memory
 
     def _forget_files(self) -> None:
         self._stop_writing()
