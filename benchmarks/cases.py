@@ -47,7 +47,7 @@ class Entry:
     """One rival, one way: `function(events, **arguments)`.
 
     `events` is what a run of full size has; `fixed` where they are the thing measured,
-    or where there must be enough of them.
+    or where there must be enough of them. Another size is a whole number of `step`.
     """
 
     label: str
@@ -56,12 +56,13 @@ class Entry:
     events: int
     arguments: Arguments = field(default_factory=dict)
     fixed: bool = False
+    step: int = 1000
 
     def sized(self, factor: float) -> int:
-        """How many events to run, a whole number of windows."""
+        """How many events to run."""
         if self.fixed:
             return self.events
-        return max(1000, round(self.events * factor / 1000) * 1000)
+        return max(self.step, round(self.events * factor / self.step) * self.step)
 
 
 @dataclass(frozen=True)

@@ -64,11 +64,13 @@ def ratios(ours: list[float | None], theirs: list[float | None] | None) -> list[
     return [a / b for a, b in pairs if a is not None and b is not None and b > 0]
 
 
-def judge(samples: Samples, cases: Iterable[str]) -> list[Verdict]:
-    """A verdict for each figure of the cases that were run."""
+def judge(
+    samples: Samples, cases: Iterable[str], figures: Iterable[Figure]
+) -> list[Verdict]:
+    """A verdict for each of the figures whose case was run."""
     wanted = set(cases)
     verdicts = []
-    for figure in FIGURES:
+    for figure in figures:
         if figure.case not in wanted:
             continue
         ours = samples.get((figure.case, figure.entry), [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from typing import Any
 __all__ = ["ROOT", "commit", "load_average", "machine", "versions"]
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("collectorqueue", "event-collector", "uvloop", "msgspec")
 
 
 def machine() -> dict[str, Any]:
@@ -27,12 +27,12 @@ def machine() -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str | None]:
+def versions(packages: Iterable[str]) -> dict[str, str | None]:
     """Of Python and of the packages; None: not installed, or built in place."""
     found: dict[str, str | None] = {
         "python": f"{platform.python_implementation()} {platform.python_version()}"
     }
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

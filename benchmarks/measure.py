@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.rivals import load
 
-__all__ = ["measure"]
+__all__ = ["measure", "run_on_loop"]
 
 REHEARSED = 500  # events
 
@@ -27,7 +27,7 @@ def measure(rival: str, function: str, arguments: dict[str, Any], loop: str) -> 
     module = load(rival)
     if function == "windowed":
         _rehearse(module, arguments, loop)
-    value = _run(vars(module)[function](**arguments), loop)
+    value = run_on_loop(vars(module)[function](**arguments), loop)
     if isinstance(value, list):
         lags = sorted(value)
         at = math.ceil(0.99 * len(lags)) - 1
@@ -41,12 +41,13 @@ def _rehearse(module: ModuleType, arguments: dict[str, Any], loop: str) -> None:
         raise TypeError(f"{module.__name__} must have recording()")
     handler = module.recording(seen)
     short = arguments | {"events": REHEARSED}
-    _run(module.windowed(**short, handler=handler), loop)
+    run_on_loop(module.windowed(**short, handler=handler), loop)
     if sorted(seen) != list(range(REHEARSED)):
         raise AssertionError(f"{module.__name__} did not handle each event once")
 
 
-def _run(main: Coroutine[Any, Any, Any], loop: str) -> Any:
+def run_on_loop(main: Coroutine[Any, Any, Any], loop: str) -> Any:
+    """What a coroutine returns, run on one of the loops."""
     if loop == "asyncio":
         return asyncio.run(main)
     import uvloop  # not there on every platform

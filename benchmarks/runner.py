@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
 from benchmarks.cases import Case, Entry
-from benchmarks.machine import ROOT
-from benchmarks.rivals import why_not
+from benchmarks.sample import SampleFailed, sample
+from benchmarks.suite import Suite
 
 __all__ = ["EntryResult", "run_case"]
-
-TIMEOUT_S = 600  # of one sample
 
 
 @dataclass
@@ -68,10 +63,12 @@ class EntryResult:
 
 def run_case(
     case: Case,
+    suite: Suite,
     *,
     repeats: int,
     factor: float,
     loop: str,
+    shared: dict[str, Any],
     progress: Callable[[str], None],
 ) -> list[EntryResult]:
     """Measure each entry `repeats` times, A B C A B C, at `factor` of its full size."""
@@ -79,7 +76,7 @@ def run_case(
         EntryResult(
             entry,
             entry.sized(factor),
-            why_not(entry.rival, entry.function, entry.arguments.get("mode")),
+            suite.why_not(entry.rival, entry.function, entry.arguments.get("mode")),
         )
         for entry in case.entries
     ]
@@ -87,34 +84,24 @@ def run_case(
         progress(f"{case.name} {repeat}/{repeats}")
         for result in results:
             if result.lacks is None:
-                _sample(case, result, loop)
+                _sample(case, result, suite.measure, loop, shared)
     return results
 
 
-def _sample(case: Case, result: EntryResult, loop: str) -> None:
+def _sample(
+    case: Case, result: EntryResult, measure: str, loop: str, shared: dict[str, Any]
+) -> None:
     entry = result.entry
     order = {
         "rival": entry.rival,
         "function": entry.function,
-        "arguments": {"events": result.events} | entry.arguments,
+        "arguments": {"events": result.events} | entry.arguments | shared,
         "loop": loop,
     }
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.measure", json.dumps(order)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=True,
-        )
-    except subprocess.TimeoutExpired:
-        result.fail(f"no result within {TIMEOUT_S} s")
+        detail = sample(measure, order)
+    except SampleFailed as failure:
+        result.fail(str(failure))
         return
-    except subprocess.CalledProcessError as error:
-        lines = error.stderr.strip().splitlines()
-        result.fail(lines[-1] if lines else f"status {error.returncode}")
-        return
-    detail = json.loads(done.stdout.splitlines()[-1])
     result.details.append(detail)
     result.samples.append(case.unit.value(detail["value"], result.events))
