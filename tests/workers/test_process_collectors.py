@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import pytest
 
 from collectorqueue import Collector, CollectorQueue, Context, Error, Ok, Outcome, Payload
@@ -16,6 +17,7 @@ from collectorqueue.errors import (
     WorkersFailed,
 )
 from collectorqueue.flow.router import Router
+from collectorqueue.workers.paths import type_path_of
 from tests.support import both_loops
 from tests.workers import handlers
 
@@ -299,3 +301,20 @@ async def test_a_queue_can_be_started_again() -> None:
             assert await queue.publisher.call("add_one", 1) == 2
         report = queue.drain_report
         assert report is not None and report.ledger.ok == 1
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [int, handlers.Order, list[handlers.Order], dict[str, int | None], tuple[()],
+     tuple[int, ...], Literal["a", 1], Any, None, bytes | handlers.Order],
+    ids=str,
+)  # fmt: skip
+def test_a_payload_type_has_a_path_by_which_it_is_found(kind: Any) -> None:
+    path = type_path_of("payload_type", kind)
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(path), type=type(path))
+    assert again.find() == kind
+
+
+def test_what_is_no_type_has_no_path() -> None:
+    with pytest.raises(ConfigError, match="payload_type 5 cannot be found by a worker"):
+        type_path_of("payload_type", 5)

@@ -81,6 +81,9 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         metavar="FILE",
         help="the index (default: demo.sqlite in your cache folder)",
     )
+    parser.add_argument(
+        "--chaos", action="store_true", help="kill a worker process every second"
+    )
     parser.set_defaults(run=_run_demo)
 
 
@@ -110,6 +113,7 @@ def _run_demo(arguments: argparse.Namespace) -> Exit:
         max_files=arguments.max_files,
         seconds=arguments.seconds,
         out=arguments.out,
+        chaos=arguments.chaos,
     )
     return demo.run(options, sys.stdout)
 

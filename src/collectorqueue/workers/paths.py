@@ -74,8 +74,6 @@ class TypePath(msgspec.Struct, frozen=True):
             return typing.Literal[self.literals]
         origin = self.origin.find()
         arguments = tuple(each.find() for each in self.arguments)
-        if origin is tuple and not arguments:
-            return typing.cast("Any", tuple)[()]
         return origin[arguments if len(arguments) != 1 else arguments[0]]
 
 

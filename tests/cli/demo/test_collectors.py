@@ -13,10 +13,11 @@ from collectorqueue import Error, Payload
 from collectorqueue.cli.demo.collectors.duplicates import Duplicates, DuplicatesTotals
 from collectorqueue.cli.demo.collectors.imports import Imports, ImportsTotals
 from collectorqueue.cli.demo.collectors.lines import Lines, LinesTotals
-from collectorqueue.cli.demo.collectors.outline import Outline, OutlineTotals
+from collectorqueue.cli.demo.collectors.outline import Source, as_source, outline
 from collectorqueue.cli.demo.collectors.reader import Reader, ReaderTotals
 from collectorqueue.cli.demo.collectors.rehearsal import Rehearsal
-from collectorqueue.cli.demo.events import ScanFinished, SourceLine
+from collectorqueue.cli.demo.collectors.symbols import Symbols, SymbolsTotals
+from collectorqueue.cli.demo.events import Outlined, ScanFinished, SourceLine
 from collectorqueue.cli.demo.sources import SourceText, discover
 from tests.cli.demo.sample import file_of, lines_of
 
@@ -97,48 +98,65 @@ def test_what_lines_finds_does_not_depend_on_the_order_of_events() -> None:
     ]  # fmt: skip
 
 
+# -- outline ----------------------------------------------------------------------
+
+
+def outlined(name: str, source: str) -> Payload[Outlined]:
+    result = outline(Payload(as_source(file_of(name, source).value)))
+    assert isinstance(result, Outlined)
+    return Payload(result)
+
+
+def test_outline_tells_what_a_file_defines_imports_and_is_made_of() -> None:
+    found = outlined("b.py", "import os, re\ndef g(): pass  # why\nclass C:\n  1\n").value
+    assert [symbol.name for symbol in found.symbols] == ["g", "C"]
+    assert found.imports == {"os", "re"}
+    assert (found.tokens["comment"], found.tokens["number"]) == (1, 1)
+
+
+def test_outline_answers_a_broken_file_with_one_error_that_names_it() -> None:
+    result = outline(Payload(as_source(file_of("a/b.py", "x = (\n").value)))
+    assert result == Error("a/b.py does not parse: line 1: '(' was never closed")
+
+
+def test_outline_has_no_totals_of_its_own() -> None:
+    assert outline(Payload(Source())) is None
+
+
+def test_only_a_file_crosses_to_a_worker() -> None:
+    with pytest.raises(TypeError, match="outline takes a SourceFile, got int"):
+        as_source(1)
+
+
 # -- imports ----------------------------------------------------------------------
 
 
 def test_imports_counts_each_module_once_a_file() -> None:
     imports = Imports()
-    assert imports.collect(file_of("a.py", "import os\nimport os.path, re\n")) == {
-        "os", "re",
-    }  # fmt: skip
-    imports.collect(file_of("b.py", "from os import path\n"))
+    imports.collect(outlined("a.py", "import os\nimport os.path, re\n"))
+    imports.collect(outlined("b.py", "from os import path\n"))
     assert imports.collect(FINISHED) == ImportsTotals(2, [("os", 2), ("re", 1)])
 
 
-def test_imports_leaves_a_broken_file_to_outline() -> None:
-    imports = Imports()
-    assert imports.collect(file_of("a.py", "import os\n(\n")) == set()
-    assert imports.totals().modules == 0
+# -- symbols ----------------------------------------------------------------------
 
 
-# -- outline ----------------------------------------------------------------------
-
-
-def test_outline_counts_functions_and_classes_and_finds_the_longest() -> None:
-    outline = Outline()
-    outline.collect(file_of("a.py", "class A:\n    def f(self):\n        pass\n"))
-    symbols = outline.collect(file_of("b.py", "def g(): pass\ndef h():\n  1\n  2\n"))
-    assert isinstance(symbols, list)
-    assert [symbol.name for symbol in symbols] == ["g", "h"]
-    assert outline.collect(FINISHED) == OutlineTotals(
-        functions=3, classes=1, longest="h", longest_lines=3, longest_at="b.py:2"
-    )
-
-
-def test_outline_answers_a_broken_file_with_one_error_that_names_it() -> None:
-    result = Outline().collect(file_of("a/b.py", "x = (\n"))
-    assert result == Error("a/b.py does not parse: line 1: '(' was never closed")
+def test_symbols_counts_functions_and_classes_and_finds_the_longest() -> None:
+    symbols = Symbols()
+    symbols.collect(outlined("a.py", "class A:\n    def f(self):\n        pass\n"))
+    symbols.collect(outlined("b.py", "def g(): pass\ndef h():\n  1\n  2 # two\n"))
+    totals = symbols.collect(FINISHED)
+    assert isinstance(totals, SymbolsTotals) and totals == symbols.totals()
+    assert (totals.functions, totals.classes, totals.comments) == (3, 1, 1)
+    assert (totals.longest, totals.longest_lines, totals.longest_at) == ("h", 3, "b.py:2")
+    assert totals.tokens > 40
 
 
 def test_of_functions_of_one_length_the_first_by_name_is_the_longest() -> None:
-    outline = Outline()
+    symbols = Symbols()
     for name in ("c.py", "a.py", "b.py"):
-        outline.collect(file_of(name, "\ndef f(): pass\n"))
-    assert outline.totals().longest_at == "a.py:2"
+        symbols.collect(outlined(name, "\ndef f(): pass\n"))
+    assert symbols.totals().longest_at == "a.py:2"
 
 
 # -- duplicates -------------------------------------------------------------------

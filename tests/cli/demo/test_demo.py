@@ -36,6 +36,7 @@ TREE = {
     "deep/d.py": b"class A:\n    def f(self):\n        x = 1\n        return x\n\n",
     "deep/not_python.txt": b"x\ny\n",
 }
+BROKEN = 2
 FILES = sum(name.endswith(".py") for name in TREE)
 LINES = sum(
     len(data.split(b"\n")) - (data.endswith(b"\n") or not data)
@@ -78,14 +79,15 @@ def test_files_and_lines_equal_an_independent_count(tree: Path) -> None:
 def test_there_is_one_event_for_each_file_and_each_line(tree: Path) -> None:
     collectors = report_of(tree)["collectors"]
     received = {key: stats["received"] for key, stats in collectors.items()}
-    with_symbols, broadcast = 2, 1
+    outlined, broadcast = FILES - BROKEN, 1
     assert received == {
         "reader": FILES + broadcast,
         "lines": LINES + broadcast,
-        "imports": FILES + broadcast,
+        "imports": outlined + broadcast,
         "outline": FILES + broadcast,
+        "symbols": outlined + broadcast,
         "duplicates": LINES + broadcast,
-        "store": FILES + with_symbols + broadcast,
+        "store": FILES + outlined + broadcast,
     }
 
 
@@ -93,9 +95,21 @@ def test_the_ledger_closes_and_nothing_is_left(tree: Path) -> None:
     ledger = report_of(tree)["ledger"]
     accepted = ledger.pop("accepted")
     assert accepted == sum(ledger.values())
-    assert accepted == 2 * FILES + LINES + 2 + 1
+    assert accepted == 2 * FILES + LINES + (FILES - BROKEN) + 1
     for outcome in ("unrouted", "dropped", "aborted", "queued", "in_flight"):
         assert ledger[outcome] == 0
+
+
+def test_with_chaos_the_ledger_closes_all_the_same(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collectorqueue.cli.demo.chaos.EVERY_S", 0.01)
+    report = report_of(tree, chaos=True)
+    assert report["ledger"]["accepted"] == sum(report["ledger"].values()) / 2
+    assert report["kills"] > 0
+    # One that is hit four times fails in the end.
+    failed = {each["file"] for each in report["failed_files"]}
+    assert failed >= {"broken.py", "undecodable.py"}
 
 
 def test_every_line_is_in_the_index(tree: Path) -> None:

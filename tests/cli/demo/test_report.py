@@ -13,7 +13,8 @@ from collectorqueue.admin.metrics import CollectorStats
 from collectorqueue.cli.demo.collectors.duplicates import DuplicatesTotals
 from collectorqueue.cli.demo.collectors.imports import ImportsTotals
 from collectorqueue.cli.demo.collectors.lines import LinesTotals
-from collectorqueue.cli.demo.collectors.outline import OutlineTotals
+from collectorqueue.cli.demo.collectors.symbols import SymbolsTotals
+from collectorqueue.cli.demo.comparison import Comparison
 from collectorqueue.cli.demo.findings import Finding, findings
 from collectorqueue.cli.demo.monitor import PhaseReport, Sample
 from collectorqueue.cli.demo.publishing import FailedFile
@@ -24,8 +25,14 @@ from collectorqueue.cli.demo.report import (
     Table,
     phase_line,
     report_parts,
+    comparison_line,
 )
 from collectorqueue.cli.demo.view import PlainView, RichView, open_view
+from collectorqueue.workers.stats import (
+    ProcessCollectorStats,
+    WorkersStats,
+    WorkerStats,
+)
 
 REPORT = Report(
     root="the tree",
@@ -53,6 +60,25 @@ SAMPLE = Sample("burst", 2.04, 123_456, 61_000.4, 5_000, 12, 17, 3, 0.0214)
 def in_words(**changes: Any) -> list[str]:
     report = msgspec.structs.replace(REPORT, **changes)
     return [part for part in report_parts(report) if isinstance(part, str)]
+
+
+def test_the_comparison_is_told_in_a_line() -> None:
+    assert comparison_line(Comparison(3, 0.123, 0.004)) == (
+        "worst loop lag while 3 large files were outlined: 123 ms in a thread, 4 ms in a "
+        "process"
+    )
+
+
+def test_what_workers_did_and_what_chaos_cost_is_told_in_a_line() -> None:
+    stats = WorkersStats(
+        [WorkerStats(1, 4321, 9, 10**7, 1.0, 0)],
+        {"outline": ProcessCollectorStats(2.5, 1.5, 2, 2)},
+        restarts=3, waiting=0, out=0, degraded=False,
+    )  # fmt: skip
+    text = "outlines took 1.5 s of CPU time in 1 worker, and none of the loop's"
+    assert text in in_words(workers=stats)
+    text += "; 3 workers killed on purpose, 2 runs lost, 2 run again"
+    assert text in in_words(workers=stats, kills=3)
 
 
 # -- the parts --------------------------------------------------------------------
@@ -130,7 +156,7 @@ def test_the_findings_are_five_in_a_fixed_order() -> None:
     totals = [
         LinesTotals(9, 2, 80, "a.py:7", {"TODO": 3, "XXX": 1}, [("b.py", 2)]),
         ImportsTotals(2, [("os", 2), ("re", 1)]),
-        OutlineTotals(10, 2, "C.f", 99, "c.py:3"),
+        SymbolsTotals(10, 2, "C.f", 99, "c.py:3"),
         DuplicatesTotals(4, 3, "d.py:1", "import os"),
     ]
     assert findings({str(each): each for each in totals}) == [
@@ -146,7 +172,7 @@ def test_of_nothing_the_findings_are_five_all_the_same() -> None:
     totals = [
         LinesTotals(0, 0, 0, "", {}, []),
         ImportsTotals(0, []),
-        OutlineTotals(0, 0, "", 0, ""),
+        SymbolsTotals(0, 0, "", 0, ""),
         DuplicatesTotals(0, 0, "", ""),
     ]
     assert [each.text for each in findings({str(each): each for each in totals})] == [

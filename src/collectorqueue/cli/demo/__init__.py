@@ -43,6 +43,7 @@ class DemoOptions(msgspec.Struct, frozen=True):
     max_files: int | None = None
     seconds: float | None = None
     out: Path | None = None
+    chaos: bool = False
 
 
 def run(options: DemoOptions, stream: TextIO) -> Exit:
@@ -60,7 +61,9 @@ def run(options: DemoOptions, stream: TextIO) -> Exit:
     view = SilentView() if options.json else open_view(stream)
     with quiet(), contextlib.closing(view):
         view.say(f"indexing the *.py files of {root} into {index}")
-        indexing = Indexing(root, _files(options, root), index, view)
+        indexing = Indexing(
+            root, _files(options, root), index, view, chaos=options.chaos
+        )
         report = collectorqueue.run(indexing.run(options.seconds))
     if options.json:
         _print_json(report, stream)

@@ -11,7 +11,7 @@ from typing import Final, final
 import msgspec
 
 from collectorqueue.cli.demo.sources import SourceText
-from collectorqueue.cli.demo.syntax import PARSING, Symbol, Syntax, Unparsed, parse
+from collectorqueue.cli.demo.syntax import Symbol
 
 __all__ = [
     "FILES",
@@ -30,23 +30,12 @@ OUTLINES: Final = "source.outline"
 
 @final
 class SourceFile:
-    """A file and its syntax, which the first collector to ask for it works out.
+    """A file that was read. What crosses to a worker is its name and its bytes."""
 
-    Collectors share it from several threads.
-    """
-
-    __slots__ = ("_syntax", "text")
+    __slots__ = ("text",)
 
     def __init__(self, text: SourceText) -> None:
         self.text = text
-        self._syntax: Syntax | Unparsed | None = None
-
-    def syntax(self) -> Syntax | Unparsed:
-        """What it defines and imports, or why it does not parse."""
-        with PARSING:
-            if self._syntax is None:
-                self._syntax = parse(self.text.data)
-            return self._syntax
 
 
 class SourceLine(msgspec.Struct, frozen=True, gc=False):
@@ -57,10 +46,12 @@ class SourceLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class Outlined(msgspec.Struct, frozen=True):
-    """The symbols of one file, on their way to the index."""
+    """What one file defines and imports, and what its text is made of."""
 
     name: str
     symbols: list[Symbol]
+    imports: set[str]
+    tokens: dict[str, int]  # how many, by kind
 
 
 class ScanFinished(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 from collectorqueue.cli.demo.collectors.duplicates import BLOCK, DuplicatesTotals
 from collectorqueue.cli.demo.collectors.imports import ImportsTotals
 from collectorqueue.cli.demo.collectors.lines import LinesTotals
-from collectorqueue.cli.demo.collectors.outline import OutlineTotals
+from collectorqueue.cli.demo.collectors.symbols import SymbolsTotals
 from collectorqueue.cli.words import counted
 
 __all__ = ["Finding", "findings"]
@@ -28,7 +28,7 @@ def findings(totals: Mapping[str, object]) -> list[Finding]:
     found: list[Finding] = []
     for each in totals.values():
         match each:
-            case OutlineTotals():
+            case SymbolsTotals():
                 found.append(_longest_function(each))
             case ImportsTotals():
                 found.append(_most_imported(each))
@@ -39,7 +39,7 @@ def findings(totals: Mapping[str, object]) -> list[Finding]:
     return found
 
 
-def _longest_function(totals: OutlineTotals) -> Finding:
+def _longest_function(totals: SymbolsTotals) -> Finding:
     text = (
         f"{totals.longest}, {counted(totals.longest_lines, 'line')}, "
         f"of {counted(totals.functions, 'function')}"

@@ -11,15 +11,24 @@ from pathlib import Path
 import msgspec
 
 from collectorqueue import Ok
+from collectorqueue.cli.demo.chaos import Chaos
+from collectorqueue.cli.demo.comparison import Comparison, compare
 from collectorqueue.cli.demo.events import ScanFinished
 from collectorqueue.cli.demo.findings import findings
 from collectorqueue.cli.demo.monitor import Monitor
 from collectorqueue.cli.demo.phases import DRAIN, PHASES, Phase, shares
 from collectorqueue.cli.demo.publishing import Publishing
-from collectorqueue.cli.demo.report import Lag, Rates, Report, phase_line
+from collectorqueue.cli.demo.report import (
+    Lag,
+    Rates,
+    Report,
+    comparison_line,
+    phase_line,
+)
 from collectorqueue.cli.demo.sources import Found
-from collectorqueue.cli.demo.topology import Topology
+from collectorqueue.cli.demo.topology import Topology, outline_elsewhere
 from collectorqueue.cli.demo.view import View
+from collectorqueue.workers.stats import WorkersStats
 
 __all__ = ["Indexing"]
 
@@ -31,7 +40,13 @@ class Indexing:
     """
 
     def __init__(
-        self, root: Path, files: Sequence[Found], index: Path, view: View
+        self,
+        root: Path,
+        files: Sequence[Found],
+        index: Path,
+        view: View,
+        *,
+        chaos: bool = False,
     ) -> None:
         self._root = root
         self._files = files
@@ -40,6 +55,9 @@ class Indexing:
         self._topology = Topology(index, str(root))
         self._queue = self._topology.queue
         self._publishing = Publishing(self._queue)
+        self._chaos = Chaos(self._queue) if chaos else None
+        self._comparison: Comparison | None = None
+        self._workers: WorkersStats | None = None
         self._totals: dict[str, msgspec.Struct] = {}
 
     async def run(self, seconds: float | None = None) -> Report:
@@ -48,11 +66,14 @@ class Indexing:
         SIGINT or SIGTERM ends it early, drained all the same. Raises BrokenPipeError
         when nobody reads any more.
         """
+        self._comparison = await compare(self._files, outline_elsewhere())
+        if self._comparison is not None:
+            self._view.say(comparison_line(self._comparison))
         monitor = Monitor(self._queue, self._publishing, self._view.second)
         async with (
             self._queue,
             self._queue.shutdown_on_signals(),
-            watched(monitor),
+            watched(monitor, self._chaos),
         ):
             await self._pass_phases(monitor, seconds)
             await self._finish(monitor)
@@ -74,6 +95,7 @@ class Indexing:
         with self._shown(DRAIN, monitor):
             await self._queue.publisher.wait()
             reported = await self._queue.publisher.request(ScanFinished())
+            self._workers = self._queue.metrics.workers
         for key, result in reported.items():
             match key, result:
                 case str(), Ok(msgspec.Struct() as totals):
@@ -106,7 +128,9 @@ class Indexing:
             lines=self._publishing.lines,
             seconds=seconds,
             rates=Rates(ledger.accepted / seconds, self._publishing.lines / seconds),
-            lag=Lag(monitor.lag.worst_s),
+            lag=Lag(monitor.lag.worst_s, self._comparison),
+            kills=None if self._chaos is None else self._chaos.kills,
+            workers=self._workers,
             peak_consumers=self._queue.metrics.peak_consumers,
             ledger=ledger,
             phases=monitor.phases,
@@ -118,13 +142,17 @@ class Indexing:
 
 
 @contextlib.asynccontextmanager
-async def watched(monitor: Monitor) -> AsyncIterator[None]:
-    """Have the monitor watch the body, which ends when its view cannot show."""
+async def watched(monitor: Monitor, chaos: Chaos | None) -> AsyncIterator[None]:
+    """Have the monitor watch the body, which ends when its view cannot show; and chaos
+    reign meanwhile, if there is to be any."""
     try:
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(monitor.watch(), name="monitor")
+            reigning = group.create_task(chaos.reign(), name="chaos") if chaos else None
             yield
             watching.cancel()
+            if reigning is not None:
+                reigning.cancel()
     except* BrokenPipeError as broken:
         raise broken.exceptions[0] from None
 

@@ -30,6 +30,7 @@ from collectorqueue.cli.demo.events import (
 )
 from collectorqueue.cli.demo.phases import Phase
 from collectorqueue.cli.demo.sources import Found, SourceText
+from collectorqueue.errors import RemoteError
 
 __all__ = ["FailedFile", "Publishing"]
 
@@ -89,9 +90,9 @@ class Publishing:
         results = await event
         self._note_failures(text.name, results)
         match results["outline"]:
-            case Ok([_, *_] as symbols):
+            case Ok(dict() as outlined):
                 await self._publisher.send(
-                    Outlined(text.name, list(symbols)), topics=OUTLINES, priority=priority
+                    msgspec.convert(outlined, Outlined), topics=OUTLINES, priority=priority
                 )
 
     async def _send_lines(
@@ -123,7 +124,9 @@ class Publishing:
     def _note_failures(self, name: str, results: ResultList) -> None:
         for key, result in results.items():
             if isinstance(result, Error):
-                self.failed.append(FailedFile(name, key or "", str(result.err)))
+                error = result.err
+                text = error.text if isinstance(error, RemoteError) else str(error)
+                self.failed.append(FailedFile(name, key or "", text))
 
 
 def urgency(size_bytes: int) -> int:

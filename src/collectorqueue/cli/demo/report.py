@@ -8,13 +8,15 @@ import msgspec
 
 from collectorqueue import Ledger
 from collectorqueue.admin.metrics import CollectorStats
+from collectorqueue.cli.demo.comparison import Comparison
 from collectorqueue.cli.demo.findings import Finding
 from collectorqueue.cli.demo.monitor import PhaseReport
 from collectorqueue.cli.demo.publishing import FailedFile
 from collectorqueue.cli.demo.topology import CAPACITY
 from collectorqueue.cli.words import counted, duration
+from collectorqueue.workers.stats import WorkersStats
 
-__all__ = ["Lag", "Rates", "Report", "Table", "phase_line", "report_parts"]
+__all__ = ["Lag", "Rates", "Report", "Table", "comparison_line", "phase_line", "report_parts"]
 
 FAILED_SHOWN = 10  # files: the rest is in --json
 
@@ -30,6 +32,7 @@ class Lag(msgspec.Struct, frozen=True):
     """Of the event loop."""
 
     worst_s: float
+    comparison: Comparison | None = None
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -50,6 +53,8 @@ class Report(msgspec.Struct, frozen=True):
     totals: Mapping[str, object]
     findings: list[Finding]
     failed_files: list[FailedFile]
+    workers: WorkersStats | None = None  # before the drain
+    kills: int | None = None  # of workers, on purpose; None: no chaos was asked for
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -70,6 +75,7 @@ def report_parts(report: Report) -> Iterator[str | Table]:
         f"{report.rates.events_per_s:,.0f} events/s; worst loop lag "
         f"{report.lag.worst_s * 1e3:,.0f} ms; at most {report.peak_consumers} consumers"
     )
+    yield from _workers(report)
     if report.failed_files:
         yield ""
         yield from _failed(report.failed_files)
@@ -94,6 +100,29 @@ def phase_line(phase: PhaseReport) -> str:
     if phase.failed:
         parts.append(f"{phase.failed:,} failed")
     return "; ".join(parts)
+
+
+def comparison_line(found: Comparison) -> str:
+    """What moving the outlines to processes does to the loop, in words."""
+    return (
+        f"worst loop lag while {counted(found.files, 'large file')} were outlined: "
+        f"{duration(found.thread_s)} in a thread, {duration(found.process_s)} in a process"
+    )
+
+
+def _workers(report: Report) -> Iterator[str]:
+    if report.workers is not None:
+        outline = report.workers.collectors["outline"]
+        text = (
+            f"outlines took {outline.cpu_s:.1f} s of CPU time in "
+            f"{counted(len(report.workers.workers), 'worker')}, and none of the loop's"
+        )
+        if report.kills is not None:
+            text += (
+                f"; {counted(report.kills, 'worker')} killed on purpose, "
+                f"{counted(outline.lost, 'run')} lost, {outline.reruns} run again"
+            )
+        yield text
 
 
 def _collectors(report: Report) -> Table:

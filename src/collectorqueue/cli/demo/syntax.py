@@ -7,16 +7,15 @@ objects that the garbage collector visits again and again; what leaves is a shor
 from __future__ import annotations
 
 import ast
-import threading
+import io
+import token
+import tokenize
+from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
 
-__all__ = ["PARSING", "Symbol", "Syntax", "Unparsed", "parse"]
-
-# One file at a time: all of it holds the interpreter lock, so that more threads would
-# only keep the loop waiting; and before 3.12 two disturb each other (gh-106905).
-PARSING = threading.Lock()
+__all__ = ["Symbol", "Syntax", "Unparsed", "count_tokens", "parse"]
 
 Named = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 BODIES = ("body", "handlers", "cases", "orelse", "finalbody")
@@ -50,10 +49,7 @@ class Unparsed(msgspec.Struct, frozen=True):
 
 
 def parse(data: bytes) -> Syntax | Unparsed:
-    """The syntax of a file, decoded as it declares (PEP 263), or why there is none.
-
-    Only while holding PARSING.
-    """
+    """The syntax of a file, decoded as it declares (PEP 263), or why there is none."""
     try:
         tree = ast.parse(data)
     except SyntaxError as error:
@@ -72,6 +68,17 @@ def parse(data: bytes) -> Syntax | Unparsed:
                 syntax.imports.add(_package(module))
     syntax.symbols.sort(key=lambda symbol: symbol.line)
     return syntax
+
+
+def count_tokens(data: bytes) -> dict[str, int]:
+    """How many tokens of each kind a file has, as far as it can be read as tokens."""
+    kinds: Counter[int] = Counter()
+    try:
+        for each in tokenize.tokenize(io.BytesIO(data).readline):
+            kinds[each.type] += 1
+    except (tokenize.TokenError, SyntaxError, ValueError):
+        pass  # its syntax was good: the rest is a matter of taste
+    return {token.tok_name[kind].lower(): count for kind, count in kinds.items()}
 
 
 def statements(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:

@@ -3,8 +3,9 @@
     key         runs in   hears
     reader      thread    what is sent to it by key
     lines       loop      source.line
-    imports     thread    source.file
-    outline     thread    source.file
+    imports     loop      source.outline
+    outline     process   source.file
+    symbols     loop      source.outline
     duplicates  loop      source.line, and fails on purpose when asked to
     store       thread    source.file, source.outline
 
@@ -23,13 +24,14 @@ from collectorqueue import Collector, CollectorQueue, QueueType
 from collectorqueue.cli.demo.collectors.duplicates import Duplicates
 from collectorqueue.cli.demo.collectors.imports import Imports
 from collectorqueue.cli.demo.collectors.lines import Lines
-from collectorqueue.cli.demo.collectors.outline import Outline
+from collectorqueue.cli.demo.collectors.outline import Source, as_source, outline
 from collectorqueue.cli.demo.collectors.reader import Reader
 from collectorqueue.cli.demo.collectors.rehearsal import Rehearsal
 from collectorqueue.cli.demo.collectors.store import Store
+from collectorqueue.cli.demo.collectors.symbols import Symbols
 from collectorqueue.cli.demo.events import FILES, LINES, OUTLINES
 
-__all__ = ["CAPACITY", "Topology"]
+__all__ = ["CAPACITY", "Topology", "outline_elsewhere"]
 
 CAPACITY = 1_000  # events: two files' lines, so that the burst meets the bound
 
@@ -45,13 +47,13 @@ class Topology:
 
     def __init__(self, index: Path, root: str) -> None:
         reader, lines, imports = Reader(), Lines(), Imports()
-        outline, duplicates, store = Outline(), Duplicates(), Store(index, root)
+        symbols, duplicates, store = Symbols(), Duplicates(), Store(index, root)
         self.rehearsal = Rehearsal(duplicates.collect)
         self.reporting: Mapping[str, Reporting] = {
             "reader": reader,
             "lines": lines,
             "imports": imports,
-            "outline": outline,
+            "symbols": symbols,
             "duplicates": duplicates,
             "store": store,
         }
@@ -59,8 +61,9 @@ class Topology:
             [
                 Collector("reader", reader.collect, runs_in="thread"),
                 Collector("lines", lines.collect, topics=LINES),
-                Collector("imports", imports.collect, topics=FILES, runs_in="thread"),
-                Collector("outline", outline.collect, topics=FILES, runs_in="thread"),
+                Collector("imports", imports.collect, topics=OUTLINES),
+                outline_elsewhere(),
+                Collector("symbols", symbols.collect, topics=OUTLINES),
                 Collector("duplicates", self.rehearsal.collect, topics=LINES),
                 Collector(
                     "store",
@@ -73,3 +76,17 @@ class Topology:
             queue_type=QueueType.PRIORITY,
             capacity=CAPACITY,
         )
+
+
+def outline_elsewhere() -> Collector:
+    """The collector that runs in worker processes."""
+    return Collector(
+        "outline",
+        outline,
+        topics=FILES,
+        runs_in="process",
+        payload_type=Source,
+        enc_hook=as_source,
+        # It changes nothing, so that a second run does no harm.
+        idempotent=True,
+    )

@@ -1,68 +1,46 @@
-"""`outline`: the functions and classes of every file, and the longest function."""
+"""`outline`: what every file defines, imports and is made of. Runs in worker processes.
+
+Trees and tokens are what takes the demo's time; in a thread they keep the loop waiting for
+the interpreter. A function at the top of a module is all that it takes to move them.
+"""
 
 from __future__ import annotations
 
-import threading
+import warnings
 
 import msgspec
 
 from collectorqueue import Error, Payload
-from collectorqueue.cli.demo.events import ScanFinished, SourceFile
-from collectorqueue.cli.demo.ranking import Longest
-from collectorqueue.cli.demo.syntax import Symbol, Unparsed
+from collectorqueue.cli.demo.events import Outlined, SourceFile
+from collectorqueue.cli.demo.syntax import Unparsed, count_tokens, parse
 
-__all__ = ["Outline", "OutlineTotals"]
-
-
-class OutlineTotals(msgspec.Struct, frozen=True):
-    """What the files define."""
-
-    functions: int
-    classes: int
-    longest: str
-    longest_lines: int
-    longest_at: str
+__all__ = ["Source", "as_source", "outline"]
 
 
-class Outline:
-    """Answers a file with its symbols; a file that does not parse with an `Error`."""
+class Source(msgspec.Struct, frozen=True):
+    """What of a file goes to a worker; no name: it is not a file."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._functions = 0
-        self._classes = 0
-        self._longest = Longest()
-        self._longest_name = ""
+    name: str = ""
+    data: bytes = b""
 
-    def collect(
-        self, payload: Payload[SourceFile | ScanFinished]
-    ) -> list[Symbol] | Error | OutlineTotals:
-        """Outline one file."""
-        value = payload.value
-        if isinstance(value, ScanFinished):
-            return self.totals()
-        syntax = value.syntax()
-        if isinstance(syntax, Unparsed):
-            return Error(f"{value.text.name} does not parse: {syntax.reason}")
-        with self._lock:
-            for symbol in syntax.symbols:
-                self._count(symbol, value.text.name)
-        return syntax.symbols
 
-    def totals(self) -> OutlineTotals:
-        """So far."""
-        return OutlineTotals(
-            functions=self._functions,
-            classes=self._classes,
-            longest=self._longest_name,
-            longest_lines=self._longest.length,
-            longest_at=self._longest.place,
-        )
+def as_source(value: object) -> Source:
+    """The encoder's hook, for what it does not know."""
+    if isinstance(value, SourceFile):
+        return Source(value.text.name, value.text.data)
+    raise TypeError(f"outline takes a SourceFile, got {type(value).__name__}")
 
-    def _count(self, symbol: Symbol, file: str) -> None:
-        if symbol.kind == "class":
-            self._classes += 1
-            return
-        self._functions += 1
-        if self._longest.offer(symbol.length, file, symbol.line):
-            self._longest_name = symbol.name
+
+def outline(payload: Payload[Source]) -> Outlined | Error | None:
+    """Outline one file; a file that does not parse is an `Error`."""
+    source = payload.value
+    if not source.name:
+        return None  # the scan is finished: the totals are not kept here
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they are those of the sources that are parsed
+        syntax = parse(source.data)
+    if isinstance(syntax, Unparsed):
+        return Error(f"{source.name} does not parse: {syntax.reason}")
+    return Outlined(
+        source.name, syntax.symbols, syntax.imports, count_tokens(source.data)
+    )
