@@ -44,7 +44,7 @@ class Reporter:
             text = " ".join(
                 f"{name}={value:.6g}"
                 for name, value in fields.items()
-                if not isinstance(value, dict)
+                if isinstance(value, (int, float))
             )
             log.info("queue metrics %s", text, extra={"metrics": fields})
 
