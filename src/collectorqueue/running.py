@@ -35,6 +35,8 @@ __all__ = ["DrainReport", "Running"]
 
 log = logging.getLogger("collectorqueue.queue")
 
+LEAVE_S = 0.3  # that workers have at least, to leave their lifecycles
+
 
 class DrainReport(msgspec.Struct, frozen=True):
     """How a queue ended; what `close()` returns, kept as `queue.drain_report`."""
@@ -211,7 +213,9 @@ class Running:
         if self._leaving:
             await asyncio.wait(self._leaving)
         if self.workers is not None:
-            errors += await self.workers.stop(self.drain.left_s())
+            # What ran has been given up by now: time to leave lifecycles, not to work.
+            left_s = 0.0 if self.closing is None else self.drain.left_s()
+            errors += await self.workers.stop(max(LEAVE_S, left_s))
         while self._tenures:
             _, tenure = self._tenures.popitem()
             error = await tenure.exit()

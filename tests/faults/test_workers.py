@@ -13,7 +13,14 @@ from typing import Any
 
 import pytest
 
-from collectorqueue import Collector, CollectorQueue, Error, Outcome, Payload
+from collectorqueue import (
+    Collector,
+    CollectorQueue,
+    Context,
+    Error,
+    Outcome,
+    Payload,
+)
 from collectorqueue.errors import RemoteError, RunTimeout, WorkerLost, WorkersFailed
 from collectorqueue.workers.stats import WorkersStats
 from tests.support import both_loops
@@ -482,3 +489,30 @@ async def test_a_ttl_ends_an_event_that_waits_for_a_worker() -> None:
             event.cancel()
         await queue.publisher.wait()
         assert queue.ledger.queued == queue.ledger.in_flight == 0
+
+
+@both_loops
+async def test_a_short_timeout_is_not_kept_waiting_by_a_long_one() -> None:
+    queue = CollectorQueue(
+        [Collector("patient", handlers.same, timeout=60.0, runs_in="process"),
+         Collector("spin", handlers.spin, timeout=0.1, runs_in="process")],
+        workers=1,
+    )  # fmt: skip
+    async with queue:
+        assert await queue.publisher.call("patient", 1) == 1
+        result = (await queue.publisher.request(60.0, keys="spin")).first()
+        assert isinstance(result, Error) and isinstance(result.err, RunTimeout)
+
+
+@both_loops
+async def test_lifecycles_are_left_in_workers_though_there_is_no_time(
+    tmp_path: Any,
+) -> None:
+    queue = CollectorQueue(
+        [Collector("a", handlers.from_context, lifecycle=handlers.lifecycle,
+                   ctx=Context({"folder": str(tmp_path)}), runs_in="process")],
+        workers=2,
+    )  # fmt: skip
+    await queue.start()
+    await queue.close(0)
+    assert len(list(tmp_path.iterdir())) == 2

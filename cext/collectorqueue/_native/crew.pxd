@@ -25,7 +25,7 @@ cdef class Crew(Elsewhere):
     cdef list dirty
     cdef list limbo                 # of lost workers, until it is known what they died of
     cdef bint flushing              # it has been asked for, this turn
-    cdef object on_timed            # (): something with a timeout is out
+    cdef object on_timed            # (ns): something with this timeout is out
     cdef object on_short            # (): work waits, and no worker has room
     cdef object decode
 

@@ -198,7 +198,7 @@ cdef class Crew(Elsewhere):
         if window.hand(errand, now):
             self.soil(window)
             if errand.outlet.timeout_ns:
-                self.on_timed()
+                self.on_timed(errand.outlet.timeout_ns)
         return 0
 
     cdef int submit(self, Errand errand) except -1:

@@ -46,7 +46,7 @@ class Crew(Elsewhere):
         queue_type: str,
         default_priority: int,
         ageing: int,
-        on_timed: Callable[[], None],
+        on_timed: Callable[[int], None],
         on_short: Callable[[], None],
         decode: Callable[[bytes], Any],
     ) -> Self: ...

@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import itertools
 import logging
+import math
 import os
 import sys
 import time
@@ -217,6 +218,7 @@ class WorkerPool:
             if each.is_ready and not each.is_dead:
                 self._retire(each)
             else:
+                each.is_ending = True
                 each.kill()
         deadline = self._loop.time() + grace_s
         try:
@@ -246,11 +248,14 @@ class WorkerPool:
 
     async def _until_gone(self, deadline: float) -> None:
         while self._workers and self._loop.time() < deadline:
-            timer = self._loop.call_at(deadline, self._note_change)
+            timer = None
+            if deadline < math.inf:
+                timer = self._loop.call_at(deadline, self._note_change)
             try:
                 await self._change()
             finally:
-                timer.cancel()
+                if timer is not None:
+                    timer.cancel()
 
     def _exit_errors(self) -> list[BaseException]:
         return [
@@ -396,15 +401,16 @@ class WorkerPool:
             case Ended(failures):
                 worker.exit_failures = failures
 
-    def _on_broken(self, worker: Worker, why: str) -> None:
-        """It cannot be understood any more."""
-        if not worker.is_ending:
+    def _on_broken(self, worker: Worker, why: str | None) -> None:
+        """It cannot be understood any more; without a why, it has closed its socket."""
+        if why is None and worker.is_ending:
+            return  # as it should
+        if why is not None:
             quietly(
                 log, logging.ERROR, "worker=%d pid=%d is killed: %s",
                 worker.number, worker.pid, why,
             )  # fmt: skip
-        if not worker.is_ending or "socket" not in why:
-            worker.kill()
+        worker.kill()
 
     # -- births and deaths ------------------------------------------------------------
 
@@ -508,11 +514,16 @@ class WorkerPool:
 
     # -- timeouts -------------------------------------------------------------------
 
-    def _arm_timeouts(self) -> None:
-        if self._timing is None and not self._stopping:
-            self._timing = self._loop.call_soon(
-                self._end_overdue, context=self._context
-            )  # type: ignore[assignment]
+    def _arm_timeouts(self, ns: int) -> None:
+        """Look whether a run is overdue, `ns` from now or sooner."""
+        when = self._loop.time() + ns / 1e9
+        if self._stopping or (self._timing is not None and self._timing.when() <= when):
+            return
+        if self._timing is not None:
+            self._timing.cancel()
+        self._timing = self._loop.call_at(
+            when, self._end_overdue, context=self._context
+        )
 
     def _end_overdue(self) -> None:
         """Kill the workers whose runs take too long; look again when one next may."""
@@ -523,6 +534,4 @@ class WorkerPool:
             worker.overran.add(errand)
             worker.kill(GRACE_S)
         if left_ns is not None:
-            self._timing = self._loop.call_later(
-                max(0.001, left_ns / 1e9), self._end_overdue, context=self._context
-            )
+            self._arm_timeouts(max(1_000_000, left_ns))

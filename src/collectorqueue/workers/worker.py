@@ -38,7 +38,7 @@ class Worker:
     """One worker between its fork and its burial.
 
     `on_message(worker, message)`; `on_broken(worker, why)`: its bytes make no sense, or
-    its end of the socket is closed; `on_worn(worker)`: it should be replaced.
+    (None) its end of the socket is closed; `on_worn(worker)`: it should be replaced.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Worker:
         crew: Crew,
         loop: asyncio.AbstractEventLoop,
         on_message: Callable[[Worker, FromWorker], None],
-        on_broken: Callable[[Worker, str], None],
+        on_broken: Callable[[Worker, str | None], None],
         on_worn: Callable[[Worker], None],
     ) -> None:
         self.number = number
@@ -116,7 +116,7 @@ class Worker:
             except BlockingIOError:
                 if not self._writing:
                     self._writing = True
-                    self._loop.add_writer(self._connection.fileno(), self._go_on_writing)
+                    self._loop.add_writer(self._connection.fileno(), self.flush)
                 return
             except OSError:
                 return  # it is gone: its death will be noticed
@@ -131,9 +131,6 @@ class Worker:
         spent = 0 < window.at_most <= window.handed
         if (spent or window.is_worn) and not self.is_ending and not self.is_dead:
             self._on_worn(self)
-
-    def _go_on_writing(self) -> None:
-        self.flush()
 
     def _stop_writing(self) -> None:
         if self._writing:
@@ -150,7 +147,7 @@ class Worker:
                 count = 0
             if not count:
                 self._loop.remove_reader(self._connection.fileno())
-                self._on_broken(self, "its end of the socket was closed")
+                self._on_broken(self, None)
                 return
             self._take_in(memoryview(self._incoming)[:count])
             if count < READ_BYTES or self.is_dead:
