@@ -26,6 +26,8 @@ from collectorqueue.workers.stats import WorkersStats
 from tests.support import both_loops
 from tests.workers import handlers
 
+pytestmark = pytest.mark.slow  # each starts processes, and waits for some to end
+
 
 def queue_of(*processors: Any, workers: int = 2, **options: Any) -> CollectorQueue:
     return CollectorQueue(
