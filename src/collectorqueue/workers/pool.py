@@ -38,6 +38,7 @@ from collectorqueue.workers.messages import (
     Stop,
 )
 from collectorqueue.workers.nursery import Nursery
+from collectorqueue.workers.overtime import GRACE_S, Overtime
 from collectorqueue.workers.paths import main_for
 from collectorqueue.workers.stats import ProcessCollectorStats, WorkersStats
 from collectorqueue.workers.worker import Worker
@@ -50,7 +51,6 @@ BACK_OFF_S = (0.1, 5.0)  # between failing starts: the first, and the longest
 FAILURES = 3  # starts that fail within
 FAILURE_WINDOW_S = 5.0  # that make the pool degraded
 STATUS_S = 1.0  # to wait for what a dead worker died of
-GRACE_S = 0.5  # between SIGTERM and SIGKILL
 CHECK_S = 0.25  # between looks at workers' memory
 
 
@@ -85,10 +85,11 @@ class WorkerPool:
             queue_type=queue_type,
             default_priority=default_priority,
             ageing=ageing,
-            on_timed=self._arm_timeouts,
+            on_timed=self._look_after,
             on_short=self._on_short,
             decode=msgspec.msgpack.Decoder().decode,
         )
+        self._overtime = Overtime(self.crew, loop, context)
         self._nursery = Nursery(
             loop,
             on_forked=self._on_forked,
@@ -107,13 +108,15 @@ class WorkerPool:
         self._failing = 0  # starts in a row
         self._last_failure = ""
         self._retrying: asyncio.TimerHandle | None = None
-        self._timing: asyncio.TimerHandle | None = None
         self._checking: asyncio.TimerHandle | None = None
         self._changed: asyncio.Future[None] | None = None
         self._stopping = False
         self.is_degraded = False
         self.restarts = 0
         watch(self)
+
+    def _look_after(self, ns: int) -> None:
+        self._overtime.look_after(ns)
 
     # -- collectors -----------------------------------------------------------------
 
@@ -211,7 +214,8 @@ class WorkerPool:
         Returns what lifecycles raised. A cancellation ends it at once, and is kept.
         """
         self._stopping = True
-        for timer in (self._retrying, self._timing, self._checking):
+        self._overtime.stop()
+        for timer in (self._retrying, self._checking):
             if timer is not None:
                 timer.cancel()
         for each in list(self._workers.values()):
@@ -511,27 +515,3 @@ class WorkerPool:
             self._buried.append(worker)
         worker.bury()
         self._note_change()
-
-    # -- timeouts -------------------------------------------------------------------
-
-    def _arm_timeouts(self, ns: int) -> None:
-        """Look whether a run is overdue, `ns` from now or sooner."""
-        when = self._loop.time() + ns / 1e9
-        if self._stopping or (self._timing is not None and self._timing.when() <= when):
-            return
-        if self._timing is not None:
-            self._timing.cancel()
-        self._timing = self._loop.call_at(
-            when, self._end_overdue, context=self._context
-        )
-
-    def _end_overdue(self) -> None:
-        """Kill the workers whose runs take too long; look again when one next may."""
-        self._timing = None
-        found, left_ns = self.crew.overdue(time.monotonic_ns())
-        for window, errand in found:
-            worker: Worker = window.worker
-            worker.overran.add(errand)
-            worker.kill(GRACE_S)
-        if left_ns is not None:
-            self._arm_timeouts(max(1_000_000, left_ns))

@@ -1,0 +1,57 @@
+"""Overtime: ends the workers whose runs take longer than their collector's timeout.
+
+Rules of residence: one timer. When a run began stands in its worker's page; it is looked at
+when the first that may be overdue would be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import time
+
+from collectorqueue._native.crew import Crew
+from collectorqueue.workers.worker import Worker
+
+__all__ = ["GRACE_S", "Overtime"]
+
+GRACE_S = 0.5  # between SIGTERM and SIGKILL
+SHORTEST_NS = 1_000_000  # between two looks
+
+
+class Overtime:
+    """The timeouts of one crew."""
+
+    def __init__(
+        self, crew: Crew, loop: asyncio.AbstractEventLoop, context: contextvars.Context
+    ) -> None:
+        self._crew = crew
+        self._loop = loop
+        self._context = context
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopped = False
+
+    def look_after(self, ns: int) -> None:
+        """Look whether a run is overdue, `ns` from now or sooner."""
+        when = self._loop.time() + ns / 1e9
+        if self._stopped or (self._timer is not None and self._timer.when() <= when):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._look, context=self._context)
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        self._timer = None
+        found, left_ns = self._crew.overdue(time.monotonic_ns())
+        for window, errand in found:
+            worker: Worker = window.worker
+            worker.overran.add(errand)
+            worker.kill(GRACE_S)
+        if left_ns is not None:
+            self.look_after(max(SHORTEST_NS, left_ns))
