@@ -37,9 +37,7 @@ cdef class Crew(Elsewhere):
     cdef int hand(self, Window window, Errand errand, int64_t now) except -1
     cdef int submit(self, Errand errand) except -1
     cdef int soil(self, Window window) except -1
-    cdef Errand finished_errand(self, Window window, Finished *finished)
-    cdef int end(self, Window window, Errand errand, object answer, int64_t run_ns,
-                 int64_t cpu_ns) except -1
+    cdef int take_in(self, Window window, Finished *finished, const char *body) except -1
     cdef int flush_now(self) except -1
     cdef bint has_any_room(self) except -1
     cdef bint is_expired(self, CollectorEvent event, int64_t now) except -1

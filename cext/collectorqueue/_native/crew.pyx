@@ -23,7 +23,7 @@ from collectorqueue._native.event cimport (
 from collectorqueue._native.gathering cimport Gathering
 from collectorqueue._native.lanes cimport make_lane
 from collectorqueue._native.page cimport BEGUN, PLACES, SENT, Finished
-from collectorqueue._native.plan cimport Step
+from collectorqueue._native.plan cimport Step, begin_step
 from collectorqueue._native.results cimport Error, Ok
 from collectorqueue._native.window cimport Window
 from collectorqueue._native.wire cimport NOTHING, PACKED, RAW
@@ -92,8 +92,7 @@ cdef class RemoteOutlet(Remote):
     cdef int send_out(self, Errand errand, Payload payload) except -1:
         errand.outlet = self
         errand.payload = payload
-        self.step.running += 1
-        self.step.peak_running = max(self.step.peak_running, self.step.running)
+        begin_step(self.step)
         return self.crew.submit(errand)
 
 
@@ -184,14 +183,11 @@ cdef class Crew(Elsewhere):
     cdef int start(self, CollectorEvent event, RemoteOutlet outlet, Window window,
                    int64_t now) except -1:
         cdef Errand errand = Errand.__new__(Errand)
-        cdef Step step = outlet.step
         self.take_out(event, now)
         errand.event = event
         errand.payload = event.payload
         errand.outlet = outlet
-        step.running += 1
-        if step.running > step.peak_running:
-            step.peak_running = step.running
+        begin_step(outlet.step)
         return self.hand(window, errand, now)
 
     cdef int hand(self, Window window, Errand errand, int64_t now) except -1:
@@ -244,12 +240,9 @@ cdef class Crew(Elsewhere):
         cdef Py_ssize_t count = 0
         while window.page.peek(&finished, &body):
             count += 1
-            window.robbed = False
-            answer = self.answer_of(<int>finished.kind, <char *>body, finished.length)
-            errand = self.finished_errand(window, finished)
+            self.take_in(window, finished, <char *>body)
+            # Not sooner: from now on the worker may write there.
             window.page.consume(finished)
-            if errand is not None:
-                self.end(window, errand, answer, finished.run_ns, finished.cpu_ns)
         self.go_on()
         return count
 
@@ -259,32 +252,28 @@ cdef class Crew(Elsewhere):
         cdef char *body = PyBytes_AS_STRING(frame) + sizeof(Finished)
         if PyBytes_GET_SIZE(frame) != <Py_ssize_t>sizeof(Finished) + finished.length:
             raise ValueError("a result on the socket is garbled")
-        window.robbed = False
-        answer = self.answer_of(<int>finished.kind, body, finished.length)
-        errand = self.finished_errand(window, finished)
-        if errand is not None:
-            self.end(window, errand, answer, finished.run_ns, finished.cpu_ns)
+        self.take_in(window, finished, body)
         self.go_on()
 
-    cdef Errand finished_errand(self, Window window, Finished *finished):
+    cdef int take_in(self, Window window, Finished *finished, const char *body) except -1:
+        """Give a result to the event that it is of."""
         cdef Errand errand = window.places[finished.sequence & (PLACES - 1)]
+        cdef Remote outlet
+        answer = self.answer_of(<int>finished.kind, body, finished.length)
+        window.robbed = False
         if finished.flags:
             window.is_worn = True
         if errand is None or errand.sequence != finished.sequence:
             window.late += 1
-            return None
-        return errand
-
-    cdef int end(self, Window window, Errand errand, object answer, int64_t run_ns,
-                 int64_t cpu_ns) except -1:
-        cdef RemoteOutlet outlet = errand.outlet
+            return 0
+        outlet = errand.outlet
         window.take_off(errand)
         errand.began(window.page.begun_ns(errand.sequence))
-        outlet.run_ns += run_ns
-        outlet.cpu_ns += cpu_ns
+        outlet.run_ns += finished.run_ns
+        outlet.cpu_ns += finished.cpu_ns
         if not outlet.is_async:
-            window.learn_pace(run_ns)
-        return errand.finish(answer, run_ns)
+            window.learn_pace(finished.run_ns)
+        return errand.finish(answer, finished.run_ns)
 
     cdef object answer_of(self, int form, const char *body, Py_ssize_t length):
         cdef Error error
@@ -424,17 +413,6 @@ cdef class Crew(Elsewhere):
         """A worker is ready."""
         self.windows.append(window)
         window.is_open = True
-        self.go_on()
-
-    def withdraw_all(self, Window window not None):
-        """The worker is to end: what it has not begun goes to others."""
-        cdef Errand errand
-        window.is_open = False
-        taken = [errand for errand in window.in_order()
-                 if window.page.withdraw(errand.sequence)]
-        for errand in taken:
-            window.take_off(errand)
-        self.urgent.extendleft(reversed(taken))
         self.go_on()
 
     def dismiss(self, Window window not None):

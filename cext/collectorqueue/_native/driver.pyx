@@ -21,7 +21,7 @@ from collectorqueue._native.context cimport RunContext, begin_run, step_in
 from collectorqueue._native.core cimport Core
 from collectorqueue._native.counters cimport count_ns, expect_count
 from collectorqueue._native.event cimport CollectorEvent
-from collectorqueue._native.plan cimport CALL, MISSING, ROUTER, Step
+from collectorqueue._native.plan cimport CALL, MISSING, ROUTER, Step, begin_step
 from collectorqueue._native.results cimport (
     Error, Ok, ResultList, as_result, error_from, sealed_list,
 )
@@ -113,9 +113,7 @@ cdef inline int arrive(Driver driver, Step step, CollectorEvent event) except -1
         return 0
     count_ns(&step.waits, event.start_ns - event.sent_ns)
     expect_count(&step.runs)
-    step.running += 1
-    if step.running > step.peak_running:
-        step.peak_running = step.running
+    begin_step(step)
     if context is not None:
         begin_run(context, event)
         step_in(context)

@@ -11,7 +11,7 @@ from collectorqueue._native.counters cimport count_ns
 from collectorqueue._native.event cimport ABORTED, FAILED, OK, RUNNING, CollectorEvent
 from collectorqueue._native.gathering cimport Gathering
 from collectorqueue._native.outlet cimport Outlet
-from collectorqueue._native.plan cimport Step, count_run
+from collectorqueue._native.plan cimport Step, count_run, end_step
 from collectorqueue._native.results cimport Error, Ok
 
 from collectorqueue.errors import EventAborted
@@ -108,14 +108,10 @@ cdef class Call(Errand):
 
 cdef int drop_run(Errand errand) except -1:
     """It was given up before it was sent again."""
-    cdef Step step = errand.outlet.step
     errand.handed_over()
     if type(errand) is Call:
         return 0
-    step.running -= 1
-    if step.leaving and step.running == 0:
-        step.come_to_rest()
-    return 0
+    return end_step(errand.outlet.step)
 
 
 def key_of(Errand errand not None):

@@ -40,17 +40,30 @@ cdef class Step(Labelled):
 cdef Step missing_step(object key, object error)
 
 
+cdef inline int begin_step(Step step) noexcept:
+    """One call of a collector begins."""
+    step.running += 1
+    if step.running > step.peak_running:
+        step.peak_running = step.running
+    return 0
+
+
+cdef inline int end_step(Step step) except -1:
+    """It is over, whatever came of it."""
+    step.running -= 1
+    if step.leaving and step.running == 0:
+        step.come_to_rest()
+    return 0
+
+
 cdef inline int count_run(Step step, bint good, int64_t ns) except -1:
     """One call of a collector is over."""
     if step.kind == MISSING:
         step.failed += 1
         return 0
-    step.running -= 1
     if good:
         step.ok += 1
     else:
         step.failed += 1
     count_ns(&step.runs, ns)
-    if step.leaving and step.running == 0:
-        step.come_to_rest()
-    return 0
+    return end_step(step)

@@ -56,8 +56,7 @@ cdef class Step(Labelled):
 
     def started(self):
         """A custom router calls it: count that."""
-        self.running += 1
-        self.peak_running = max(self.peak_running, self.running)
+        begin_step(self)
 
     def ended(self, bint good, int64_t ns):
         """That call is over, after `ns`."""

@@ -15,7 +15,7 @@ from libc.string cimport memcpy, memmove
 
 from collectorqueue._native.errand cimport Errand, Remote
 from collectorqueue._native.event cimport Payload
-from collectorqueue._native.page cimport BEGUN, PLACES, STORE_AT, Page
+from collectorqueue._native.page cimport PLACES, STORE_AT, Page
 from collectorqueue._native.results cimport Error
 from collectorqueue._native.wire cimport (
     FRAME_AT_MOST, ITEMS, NOTE, NOTHING, PACKED, RAW, STORED, FrameHead, ItemHead,
@@ -290,14 +290,6 @@ cdef class Window:
             if errand is not None:
                 found.append(errand)
         return found
-
-    def begun(self):
-        """What the worker runs now: a list of (Errand, ns when it began)."""
-        cdef Errand errand
-        return [
-            (errand, self.page.begun_ns(errand.sequence)) for errand in self.places
-            if errand is not None and self.page.claim_of(errand.sequence) == BEGUN
-        ]
 
 
 cdef int check_size(Py_ssize_t length) except -1:

@@ -83,9 +83,6 @@ class Crew(Elsewhere):
     def enlist(self, window: Window) -> None:
         """A worker is ready."""
 
-    def withdraw_all(self, window: Window) -> None:
-        """The worker is to end: what it has not begun goes to others."""
-
     def dismiss(self, window: Window) -> list[Errand]:
         """The worker is dead. Returns the Errands that it had begun and not finished.
 

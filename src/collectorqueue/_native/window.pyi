@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, Self, final
 
-from collectorqueue._native.errand import Errand
 from collectorqueue._native.page import Page
 
 @final
@@ -58,6 +57,3 @@ class Window:
 
     def forget_unsent(self) -> None:
         """There is nobody to send it to."""
-
-    def begun(self) -> list[tuple[Errand, int]]:
-        """What the worker runs now: a list of (Errand, ns when it began)."""

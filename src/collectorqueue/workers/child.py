@@ -38,7 +38,7 @@ TELL_S = 0.2  # between two looks at one's own memory
 MEMORY_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
-def work(connection: socket.socket, page: int, number: int) -> None:
+def work(connection: socket.socket, page: int) -> None:
     """Be a worker until told to stop, or until the loop's process is gone."""
     signal.signal(signal.SIGINT, lambda *_: None)  # the loop's process decides
     hold(connection.fileno())
@@ -146,12 +146,14 @@ class Worker:
                 self._decode(body)  # Stop: there is no other
                 return False
             self._bench.run(first, count, body)
-        if self._told_at + TELL_S < time.monotonic():
-            self._tell_state()
+        self._tell_now_and_then()
         return True
 
     def _ring(self) -> None:
         self._line.ring()
+        self._tell_now_and_then()
+
+    def _tell_now_and_then(self) -> None:
         if self._told_at + TELL_S < time.monotonic():
             self._tell_state()
 

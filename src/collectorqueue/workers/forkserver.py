@@ -77,7 +77,7 @@ class ForkServer:
             self._tell(ForkFailed(number, str(error)))
         else:
             if pid == 0:
-                self._become_worker(number, *files)
+                self._become_worker(*files)
             self._children.add(pid)
             self._tell_forked(number, pid)
         for each in files:
@@ -112,7 +112,7 @@ class ForkServer:
         with contextlib.suppress(OSError):  # gone: the next read says so
             socket.send_fds(self._control, [self._encode(message)], files)
 
-    def _become_worker(self, number: int, connection: int, page: int) -> NoReturn:
+    def _become_worker(self, connection: int, page: int) -> NoReturn:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -122,7 +122,7 @@ class ForkServer:
             os.close(self._wake_write)
             os.setsid()  # a group of its own, with all children that it may have
             gc.unfreeze()
-            work(socket.socket(fileno=connection), page, number)
+            work(socket.socket(fileno=connection), page)
             code = 0
         except SystemExit:
             code = 0

@@ -43,7 +43,6 @@ class Blueprint(msgspec.Struct, frozen=True):
 class Boot(msgspec.Struct, frozen=True, tag=True):
     """The first message to a worker."""
 
-    number: int
     sys_path: list[str]
     argv: list[str]
     folder: str

@@ -7,7 +7,6 @@ what a worker could not find by its name is refused, with the reason and what to
 from __future__ import annotations
 
 import ast
-import builtins
 import contextvars
 import importlib
 import inspect

@@ -252,14 +252,8 @@ class WorkerPool:
 
     async def _until_gone(self, deadline: float) -> None:
         while self._workers and self._loop.time() < deadline:
-            timer = None
-            if deadline < math.inf:
-                timer = self._loop.call_at(deadline, self._note_change)
-            try:
-                await self._change()
-            finally:
-                if timer is not None:
-                    timer.cancel()
+            left_s = deadline - self._loop.time()
+            await self._change(left_s if left_s < math.inf else None)
 
     def _exit_errors(self) -> list[BaseException]:
         return [
@@ -268,10 +262,10 @@ class WorkerPool:
             for key, text in each.exit_failures
         ]
 
-    async def _change(self) -> None:
+    async def _change(self, timeout: float | None = None) -> None:
         if self._changed is None or self._changed.done():
             self._changed = self._loop.create_future()
-        await asyncio.wait([self._changed])
+        await asyncio.wait([self._changed], timeout=timeout)
 
     def _note_change(self) -> None:
         if self._changed is not None and not self._changed.done():
@@ -312,7 +306,6 @@ class WorkerPool:
         blueprints = [blueprint for blueprint, _ in self._outlets.values()]
         worker.tell(
             Boot(
-                number=number,
                 sys_path=[str(each) for each in sys.path],
                 argv=sys.argv[:],
                 folder=os.getcwd(),
