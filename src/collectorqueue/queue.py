@@ -13,7 +13,6 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
 
 from collectorqueue._native.core import Core, Overflow
-from collectorqueue._native.event import Payload
 from collectorqueue._native.lanes import QueueType
 from collectorqueue._native.plan import Step
 from collectorqueue.admin.load import Load
