@@ -20,6 +20,7 @@ from collectorqueue.admin.metrics import CollectorStats, Ledger, Metrics, Window
 from collectorqueue.errors import (
     CollectorQueueError,
     ConfigError,
+    DuplicateKey,
     UnknownKey,
     WouldDeadlock,
 )
@@ -130,6 +131,7 @@ class CollectorQueue:
             max_consumers=max_consumers,
         )
         self._collectors: dict[str, Collector] = {}
+        self._joining: set[str] = set()  # keys that are being added
         for each in collectors:
             self._register(each)
         self._set_router(router)
@@ -199,27 +201,26 @@ class CollectorQueue:
 
         Raises DuplicateKey, and what the lifecycle raises; it is not registered then.
         """
-        if collector.key in self._collectors:
-            self._register(collector)  # raises
         running = self._running
         if running is None:
             self._register(collector)
             return
-        tenure = await running.enter(collector)
+        step = self._step_for(collector)
+        if collector.key in self._joining:
+            raise DuplicateKey(collector.key)
+        self._joining.add(collector.key)
         try:
-            self._register(collector)
-        except BaseException:
-            if tenure is not None:
-                await tenure.exit()
-            raise
-        running.keep(tenure)
-        step = self._step(collector.key)
-        try:
-            await running.bind_late(step)
-        except BaseException:
-            del self._collectors[collector.key]
-            self._core.index.remove(step, collector.topics)
-            raise
+            tenure = await running.enter(collector)
+            try:
+                await running.bind_late(step)
+            except BaseException:
+                if tenure is not None:
+                    await tenure.exit()
+                raise
+            running.keep(tenure)
+            self._index(step)
+        finally:
+            self._joining.discard(collector.key)
 
     async def remove_collector(self, key: str) -> None:
         """Stop routing to a collector at once, wait for its running work, exit its lifecycle.
@@ -233,7 +234,7 @@ class CollectorQueue:
             raise UnknownKey(f"no collector {key!r}; registered: {known}", key)
         if self._core.is_inside():
             raise WouldDeadlock("a handler cannot wait until a collector is at rest")
-        step = self._step(key)
+        step: Step = self._core.index.steps[key]
         collector = self._collectors.pop(key)
         self._core.index.remove(step, collector.topics)
         collector.step = None
@@ -244,9 +245,15 @@ class CollectorQueue:
                 raise error
 
     def _register(self, collector: Collector) -> None:
+        self._index(self._step_for(collector))
+
+    def _step_for(self, collector: Collector) -> Step:
+        """Its plan; it is not routed to yet. Raises DuplicateKey."""
         if not isinstance(collector, Collector):
             raise TypeError(f"a queue takes Collector objects, got {collector!r}")
-        step = Step(
+        if collector.key in self._collectors:
+            raise DuplicateKey(collector.key)
+        return Step(
             collector.key,
             collector,
             collector.processor,
@@ -255,12 +262,11 @@ class CollectorQueue:
             detached=collector.runs_in != "loop",
             inline=collector.is_inline,
         )
-        self._core.index.add(step, collector.topics)
-        self._collectors[collector.key] = collector
 
-    def _step(self, key: str) -> Step:
-        step: Step = self._core.index.steps[key]
-        return step
+    def _index(self, step: Step) -> None:
+        """From now on events go there."""
+        self._core.index.add(step, step.collector.topics)
+        self._collectors[step.key] = step.collector
 
     def _set_router(self, factory: RouterFactory) -> None:
         if not callable(factory):
@@ -326,7 +332,8 @@ class CollectorQueue:
 
     def collector_stats(self) -> dict[str, CollectorStats]:
         """What became of each collector's runs, by key."""
-        return {key: CollectorStats.of(self._step(key)) for key in self._collectors}
+        steps = self._core.index.steps
+        return {key: CollectorStats.of(steps[key]) for key in self._collectors}
 
     def get_publisher(self) -> EventPublisher:
         """The same as `publisher`."""
@@ -500,7 +507,11 @@ class CollectorQueue:
 
     def __del__(self) -> None:
         running = getattr(self, "_running", None)
-        if running is not None and (self._core.queued or self._core.in_flight):
+        if running is None:
+            return
+        if running.workers is not None:
+            running.workers.kill()
+        if self._core.queued or self._core.in_flight or running.workers is not None:
             warnings.warn(
                 f"a queue was dropped without close(): {self._core.queued} events queued, "
                 f"{self._core.in_flight} in flight",

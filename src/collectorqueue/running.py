@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from collectorqueue._native.core import Core
-from collectorqueue._native.crew import RemoteOutlet
 from collectorqueue._native.event import Payload
 from collectorqueue._native.plan import Step
+from collectorqueue._native.remote import RemoteOutlet
 from collectorqueue.admin.metrics import Ledger, Window
 from collectorqueue.admin.report import Reporter
 from collectorqueue.admin.scaler import LoadScaler
@@ -134,7 +134,7 @@ class Running:
         await pool.start()
         return pool
 
-    def _lead_out(self, pool: WorkerPool, step: Step) -> None:
+    def _lead_out(self, pool: WorkerPool, step: Step) -> RemoteOutlet:
         collector: Collector = step.collector
         outlet = pool.connect(
             step,
@@ -145,6 +145,7 @@ class Running:
         self._outlets[step.key] = outlet
         step.lead_out(outlet)
         step.rebind(outlet.call)
+        return outlet
 
     async def bind_late(self, step: Step) -> None:
         """Let a collector's step run that was added to a running queue.
@@ -153,13 +154,27 @@ class Running:
         """
         if step.collector.runs_in == "process":
             if self.workers is None:
-                pool = await self._recruit([step])
-                pool.crew.join()
-                self.window.workers = pool.stats
+                await self._recruit_late(step)
             else:
-                self._lead_out(self.workers, step)
-                await self.workers.renew()
+                outlet = self._lead_out(self.workers, step)
+                try:
+                    await self.workers.renew(outlet)
+                except BaseException:
+                    del self._outlets[step.key]
+                    raise
         self.bind(step)
+
+    async def _recruit_late(self, step: Step) -> None:
+        try:
+            pool = await self._recruit([step])
+        except BaseException:
+            if self.workers is not None:
+                workers, self.workers = self.workers, None
+                await workers.stop(0)
+            self._outlets.pop(step.key, None)
+            raise
+        pool.crew.join()
+        self.window.workers = pool.stats
 
     def stop(self) -> None:
         """Everything that is not an event: timers, threads, the last log lines."""

@@ -22,49 +22,11 @@ from collectorqueue import (
     Payload,
 )
 from collectorqueue.errors import RemoteError, RunTimeout, WorkerLost, WorkersFailed
-from collectorqueue.workers.stats import WorkersStats
 from tests.support import both_loops
 from tests.workers import handlers
+from tests.workers.support import is_alive, lost_by, queue_of, stats_of, until
 
 pytestmark = pytest.mark.slow  # each starts processes, and waits for some to end
-
-
-def queue_of(*processors: Any, workers: int = 2, **options: Any) -> CollectorQueue:
-    return CollectorQueue(
-        [
-            Collector(each.__name__, each, runs_in="process", **options)
-            for each in processors
-        ],
-        workers=workers,
-    )
-
-
-def stats_of(queue: CollectorQueue) -> WorkersStats:
-    stats = queue.metrics.workers
-    assert stats is not None
-    return stats
-
-
-async def until(condition: Any, seconds: float = 10.0) -> None:
-    """Processes are outside of the loop: their changes have to be looked for."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        await asyncio.sleep(0.002)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
-async def lost_by(queue: CollectorQueue, how: str) -> WorkerLost:
-    result = (await queue.publisher.request(how, keys="die")).first()
-    assert isinstance(result, Error) and isinstance(result.err, WorkerLost), result
-    return result.err
 
 
 @both_loops
@@ -381,6 +343,7 @@ PROGRAM = """
 import sys
 sys.path.insert(0, {root!r})
 from tests.workers import handlers
+from tests.workers.support import is_alive, lost_by, queue_of, stats_of, until
 import collectorqueue
 from collectorqueue import *
 

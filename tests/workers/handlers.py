@@ -273,3 +273,25 @@ def in_turn(payload: Payload[float]) -> int:
     spin(payload)
     Turns.taken += 1
     return Turns.taken
+
+
+async def hang_on_request(payload: Payload[str]) -> str:
+    """Hangs, whoever cancels it, if the value is "hang"."""
+    while payload.value == "hang":
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            pass
+    return payload.value
+
+
+class Unread:
+    """Payloads that were kept as they came."""
+
+    before: list[msgspec.Raw] = []
+
+
+def keep_raw(payload: Payload[msgspec.Raw]) -> list[str]:
+    """The beginnings of what was kept before, as they read now; this is kept too."""
+    Unread.before.append(payload.value)
+    return [bytes(each)[5:13].decode("latin-1") for each in Unread.before]

@@ -3,17 +3,11 @@ from libc.stdint cimport int64_t
 
 from collectorqueue._native.core cimport Core
 from collectorqueue._native.errand cimport Errand, Remote
-from collectorqueue._native.event cimport CollectorEvent, Payload
+from collectorqueue._native.event cimport CollectorEvent
 from collectorqueue._native.lanes cimport Lane
 from collectorqueue._native.outlet cimport Elsewhere
 from collectorqueue._native.page cimport Finished
 from collectorqueue._native.window cimport Window
-
-
-cdef class RemoteOutlet(Remote):
-    cdef Crew crew
-
-    cdef int send_out(self, Errand errand, Payload payload) except -1
 
 
 cdef class Crew(Elsewhere):
@@ -30,15 +24,16 @@ cdef class Crew(Elsewhere):
     cdef object decode
 
     cdef list errands(self)
-    cdef Window choose(self, RemoteOutlet outlet)
+    cdef Window choose(self, Remote outlet)
     cdef int take_out(self, CollectorEvent event, int64_t now) except -1
-    cdef int start(self, CollectorEvent event, RemoteOutlet outlet, Window window,
+    cdef int start(self, CollectorEvent event, Remote outlet, Window window,
                    int64_t now) except -1
     cdef int hand(self, Window window, Errand errand, int64_t now) except -1
     cdef int submit(self, Errand errand) except -1
     cdef int soil(self, Window window) except -1
     cdef int take_in(self, Window window, Finished *finished, const char *body) except -1
     cdef int flush_now(self) except -1
+    cdef int take_back(self, Window window) except -1
     cdef bint has_any_room(self) except -1
     cdef bint is_expired(self, CollectorEvent event, int64_t now) except -1
     cdef int serve(self) except -1

@@ -16,13 +16,12 @@ from libc.stdint cimport int64_t, uint64_t
 
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.core cimport Core, ttl_ns
-from collectorqueue._native.errand cimport Call, Errand, Part, Remote, drop_run
+from collectorqueue._native.errand cimport Errand, Remote, drop_run
 from collectorqueue._native.event cimport (
-    ELSEWHERE, HELD_BACK, QUEUED, RUNNING, CollectorEvent, Payload,
+    ELSEWHERE, HELD_BACK, QUEUED, RUNNING, CollectorEvent,
 )
-from collectorqueue._native.gathering cimport Gathering
-from collectorqueue._native.lanes cimport make_lane
-from collectorqueue._native.page cimport BEGUN, PLACES, SENT, Finished
+from collectorqueue._native.lanes cimport make_sorted_lane
+from collectorqueue._native.page cimport BEGUN, Finished
 from collectorqueue._native.plan cimport Step, begin_step
 from collectorqueue._native.results cimport Error, Ok
 from collectorqueue._native.window cimport Window
@@ -35,68 +34,6 @@ cdef enum:
 
 
 @cython.final
-cdef class RemoteOutlet(Remote):
-    """Where the events of one process collector go. `limit` and `timeout_ns`: 0 is none."""
-
-    def __cinit__(self, Crew crew not None, Step step not None, *, int number, encode_into,
-                  explain, bint takes_raw, bint is_async, bint idempotent,
-                  Py_ssize_t limit, int64_t timeout_ns):
-        self.crew = crew
-        self.core = crew.core
-        self.step = step
-        self.number = number
-        self.encode_into = encode_into
-        self.explain = explain
-        self.takes_raw = takes_raw
-        self.is_async = is_async
-        self.idempotent = idempotent
-        self.limit = limit
-        self.timeout_ns = timeout_ns
-        self.held = collections.deque()
-
-    cdef int offer(self, CollectorEvent event, int64_t now) except -1:
-        cdef Crew crew = self.crew
-        cdef Window window = None
-        if crew.lane.used == crew.lane.gone and not crew.urgent and not self.held:
-            window = crew.choose(self)
-        if window is not None:
-            crew.start(event, self, window, now)
-        else:
-            event.place = ELSEWHERE
-            crew.lane.push(event)
-            crew.on_short()
-        return 0
-
-    cdef int rush(self, CollectorEvent event, int64_t now) except -1:
-        cdef Errand errand = Errand.__new__(Errand)
-        self.crew.take_out(event, now)
-        errand.event = event
-        return self.send_out(errand, event.payload)
-
-    cdef int take_part(self, object gathering, Py_ssize_t at) except -1:
-        cdef Part part = Part.__new__(Part)
-        part.gathering = <Gathering>gathering
-        part.at = at
-        part.event = part.gathering.event
-        return self.send_out(part, part.event.payload)
-
-    def call(self, Payload payload not None, ctx=None):
-        """Run the collector for a payload; a future of its Ok or Error."""
-        cdef Call call = Call.__new__(Call)
-        call.future = self.crew.core.create_future()
-        # The router's step counts it: `send_out` would once more.
-        self.step.running -= 1
-        self.send_out(call, payload)
-        return call.future
-
-    cdef int send_out(self, Errand errand, Payload payload) except -1:
-        errand.outlet = self
-        errand.payload = payload
-        begin_step(self.step)
-        return self.crew.submit(errand)
-
-
-@cython.final
 @cython.no_gc_clear
 cdef class Crew(Elsewhere):
     """All workers of one queue."""
@@ -104,7 +41,7 @@ cdef class Crew(Elsewhere):
     def __cinit__(self, Core core not None, *, queue_type, int64_t default_priority,
                   int64_t ageing, on_timed, on_short, decode):
         self.core = core
-        self.lane = make_lane(queue_type, default_priority, ageing)
+        self.lane = make_sorted_lane(queue_type, default_priority, ageing)
         self.urgent = collections.deque()
         self.holding = {}
         self.windows = []
@@ -121,7 +58,7 @@ cdef class Crew(Elsewhere):
     # -- for the core ---------------------------------------------------------------
 
     cdef list waiting(self):
-        held = [event for outlet in self.holding for event in (<RemoteOutlet>outlet).held
+        held = [event for outlet in self.holding for event in (<Remote>outlet).held
                 if (<CollectorEvent>event).state == QUEUED]
         return held + self.lane.events()
 
@@ -163,7 +100,7 @@ cdef class Crew(Elsewhere):
 
     # -- out ------------------------------------------------------------------------
 
-    cdef Window choose(self, RemoteOutlet outlet):
+    cdef Window choose(self, Remote outlet):
         """The worker with the least to do that has room for this; None: there is none."""
         cdef Window window, least = None
         if outlet.limit and outlet.out >= outlet.limit:
@@ -180,7 +117,7 @@ cdef class Crew(Elsewhere):
         self.core.busy -= 1
         return 0
 
-    cdef int start(self, CollectorEvent event, RemoteOutlet outlet, Window window,
+    cdef int start(self, CollectorEvent event, Remote outlet, Window window,
                    int64_t now) except -1:
         cdef Errand errand = Errand.__new__(Errand)
         self.take_out(event, now)
@@ -250,20 +187,21 @@ cdef class Crew(Elsewhere):
         """Take in a result that came whole on the socket. Raises ValueError likewise."""
         cdef Finished *finished = <Finished *>PyBytes_AS_STRING(frame)
         cdef char *body = PyBytes_AS_STRING(frame) + sizeof(Finished)
-        if PyBytes_GET_SIZE(frame) != <Py_ssize_t>sizeof(Finished) + finished.length:
+        cdef Py_ssize_t length = PyBytes_GET_SIZE(frame) - <Py_ssize_t>sizeof(Finished)
+        if length < 0 or length != finished.length:
             raise ValueError("a result on the socket is garbled")
         self.take_in(window, finished, body)
         self.go_on()
 
     cdef int take_in(self, Window window, Finished *finished, const char *body) except -1:
         """Give a result to the event that it is of."""
-        cdef Errand errand = window.places[finished.sequence & (PLACES - 1)]
+        cdef Errand errand = window.at(finished.sequence)
         cdef Remote outlet
         answer = self.answer_of(<int>finished.kind, body, finished.length)
         window.robbed = False
         if finished.flags:
             window.is_worn = True
-        if errand is None or errand.sequence != finished.sequence:
+        if errand is None:
             window.late += 1
             return 0
         outlet = errand.outlet
@@ -310,7 +248,7 @@ cdef class Crew(Elsewhere):
     cdef int serve(self) except -1:
         """Send what waits, as far as there is room: first what runs by now."""
         cdef Errand errand
-        cdef RemoteOutlet outlet
+        cdef Remote outlet
         cdef Window window
         cdef CollectorEvent event
         cdef int64_t now = monotonic_ns()
@@ -342,7 +280,7 @@ cdef class Crew(Elsewhere):
         return self.serve_lane(now)
 
     cdef int serve_lane(self, int64_t now) except -1:
-        cdef RemoteOutlet outlet
+        cdef Remote outlet
         cdef Window window
         cdef CollectorEvent event
         while self.lane.used > self.lane.gone and self.has_any_room():
@@ -351,7 +289,7 @@ cdef class Crew(Elsewhere):
                 return 0
             if self.is_expired(event, now):
                 continue
-            outlet = <RemoteOutlet>(<Step>event.route).outlet
+            outlet = <Remote>(<Step>event.route).outlet
             window = self.choose(outlet) if not outlet.held else None
             if window is None:
                 event.place = HELD_BACK
@@ -395,7 +333,7 @@ cdef class Crew(Elsewhere):
         sequence = fullest.next_sequence
         while sequence > fullest.oldest and len(taken) < wanted:
             sequence -= 1
-            errand = fullest.places[sequence & (PLACES - 1)]
+            errand = fullest.at(sequence)
             if errand is None or errand.outlet.is_async:
                 continue
             if not fullest.page.withdraw(sequence):
@@ -424,25 +362,40 @@ cdef class Crew(Elsewhere):
         window.is_open = False
         if window in self.windows:
             self.windows.remove(window)
-        unbegun, begun = [], []
-        for errand in window.in_order():
+        self.take_back(window)
+        begun = window.in_order()
+        for errand in begun:
             window.take_off(errand)
-            if window.page.claim_of(errand.sequence) == SENT:
-                unbegun.append(errand)
-            else:
-                begun.append(errand)
-        self.urgent.extendleft(reversed(unbegun))
         self.limbo += begun
         window.forget_unsent()
         self.go_on()
         return begun
+
+    def corner(self, Window window not None):
+        """The worker is about to be killed: it gets no more, and others do what it has not
+        begun. It may finish what it has."""
+        window.is_open = False
+        self.take_back(window)
+        self.go_on()
+
+    cdef int take_back(self, Window window) except -1:
+        """What a worker has not begun is to be sent again, before all else, in order."""
+        cdef Errand errand
+        unbegun = []
+        for errand in window.in_order():
+            if window.page.withdraw(errand.sequence):
+                window.take_off(errand)
+                unbegun.append(errand)
+        self.urgent.extendleft(reversed(unbegun))
+        return 0
 
     def bury(self, Errand errand not None, error, *, bint rerun):
         """It was lost with its worker: run it again, if it may be, or fail it.
 
         Returns whether it is run again.
         """
-        cdef RemoteOutlet outlet = errand.outlet
+        cdef Remote outlet = errand.outlet
+        cdef Error failure
         self.limbo.remove(errand)
         outlet.lost += 1
         if rerun and outlet.idempotent and errand.attempts < RERUNS and errand.is_wanted():
@@ -451,7 +404,9 @@ cdef class Crew(Elsewhere):
             self.urgent.appendleft(errand)
             self.go_on()
             return True
-        errand.finish(Error(error), 0)
+        failure = Error.__new__(Error, error)
+        failure.text = getattr(error, "traceback", None)
+        errand.finish(failure, 0)
         return False
 
     def overdue(self, int64_t now):
@@ -479,7 +434,7 @@ cdef class Crew(Elsewhere):
     def waits(self):
         """How many events wait for a worker."""
         return (len(self.urgent) + self.lane.used - self.lane.gone
-                + sum(len((<RemoteOutlet>outlet).held) for outlet in self.holding))
+                + sum(len((<Remote>outlet).held) for outlet in self.holding))
 
     @property
     def out(self):

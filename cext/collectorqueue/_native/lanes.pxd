@@ -34,6 +34,7 @@ cdef struct Rank:
 cdef class PriorityLane(Lane):
     cdef int64_t ageing
     cdef int64_t default_priority
+    cdef bint newest_first          # whatever the priorities are
     cdef Rank *heap
     cdef list free_slots
 
@@ -46,3 +47,4 @@ cdef class Probe:
 
 
 cdef Lane make_lane(object queue_type, int64_t default_priority, int64_t ageing)
+cdef Lane make_sorted_lane(object queue_type, int64_t default_priority, int64_t ageing)

@@ -68,6 +68,17 @@ cdef Lane make_lane(object queue_type, int64_t default_priority, int64_t ageing)
     return by_priority
 
 
+cdef Lane make_sorted_lane(object queue_type, int64_t default_priority, int64_t ageing):
+    """The same for events that come as they were taken from the first: it makes the order
+    anew, which a stack would turn round."""
+    cdef PriorityLane by_number
+    if queue_type != "lifo":
+        return make_lane(queue_type, default_priority, ageing)
+    by_number = PriorityLane()
+    by_number.newest_first = True
+    return by_number
+
+
 cdef class Lane:
     """The order of waiting; `push` and `pop` are O(1), O(log n) under PRIORITY."""
 
@@ -219,8 +230,12 @@ cdef class PriorityLane(Lane):
         heap = self.heap
         rank.slot = self.free_slots.pop()
         rank.sequence = event.id
-        rank.key = event.id + self.ageing * (
-            event.payload.number if event.payload.prioritised else self.default_priority)
+        if self.newest_first:
+            rank.key = -event.id
+        else:
+            rank.key = event.id + self.ageing * (
+                event.payload.number if event.payload.prioritised
+                else self.default_priority)
         slot_put(<PyObject *>self.slots, rank.slot, <PyObject *>event)
         at = self.used
         self.used += 1

@@ -40,6 +40,7 @@ cdef class Window:
     cdef int put_value(self, Errand errand, Py_ssize_t at) except -1
     cdef bint put_in_store(self, Errand errand, const char *data, Py_ssize_t length,
                            uint64_t *offset) except -1
+    cdef Errand at(self, uint64_t sequence)
     cdef int take_off(self, Errand errand) except -1
     cdef int close_frame(self) except -1
     cdef unsigned char *have(self, Py_ssize_t size) except NULL

@@ -70,7 +70,7 @@ cdef class Window:
 
     cdef bint has_room(self, Remote outlet) except -1:
         if (not self.is_open or self.robbed
-                or self.next_sequence - self.oldest >= PLACES
+                or self.outstanding >= PLACES
                 or (self.bytes_out >= BYTES_OUT and self.outstanding)
                 or (self.at_most and self.handed >= self.at_most)):
             return False
@@ -82,6 +82,10 @@ cdef class Window:
         """Write an event into the open frame: 1; what cannot be written has failed: 0."""
         cdef Remote outlet = errand.outlet
         cdef Py_ssize_t at
+        while self.places[self.next_sequence & (PLACES - 1)] is not None:
+            # An old one's, that runs and runs. A frame's numbers follow each other.
+            self.close_frame()
+            self.next_sequence += 1
         if self.frame_at < 0:
             self.frame_at = self.used
             self.frame_first = self.next_sequence
@@ -230,6 +234,13 @@ cdef class Window:
         self.store_head = errand.store_end = (at + <uint64_t>length + 63) & ~<uint64_t>63
         return True
 
+    cdef Errand at(self, uint64_t sequence):
+        """The event that was sent under this number; None: it is not here any more."""
+        cdef Errand errand = self.places[sequence & (PLACES - 1)]
+        if errand is not None and errand.sequence == sequence:
+            return errand
+        return None
+
     cdef int take_off(self, Errand errand) except -1:
         """It is not at this worker any more."""
         self.places[errand.sequence & (PLACES - 1)] = None
@@ -240,10 +251,7 @@ cdef class Window:
             self.tasks -= 1
         if errand.store_end and errand.sequence == self.oldest:
             self.store_tail = errand.store_end
-        while self.oldest < self.next_sequence:
-            first = self.places[self.oldest & (PLACES - 1)]
-            if first is not None:
-                break
+        while self.oldest < self.next_sequence and self.at(self.oldest) is None:
             self.oldest += 1
         if self.outstanding == 0:
             self.store_tail = self.store_head
@@ -283,13 +291,10 @@ cdef class Window:
 
     cdef list in_order(self):
         """The Errands it has, as they were sent."""
-        cdef uint64_t sequence
-        found = []
-        for sequence in range(self.oldest, self.next_sequence):
-            errand = self.places[sequence & (PLACES - 1)]
-            if errand is not None:
-                found.append(errand)
-        return found
+        cdef Errand errand
+        found = [(errand.sequence, errand) for errand in self.places if errand is not None]
+        found.sort()
+        return [errand for _, errand in found]
 
 
 cdef int check_size(Py_ssize_t length) except -1:

@@ -9,8 +9,6 @@ import contextvars
 cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.buffer cimport PyBUF_READ
-from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp, memcpy
@@ -141,10 +139,8 @@ cdef class Workbench:
             value = None
         elif form == RAW:
             value = PyBytes_FromStringAndSize(value_at, head.length)
-        elif head.form & STORED:
-            value = tool.decode(
-                PyMemoryView_FromMemory(<char *>value_at, head.length, PyBUF_READ))
         else:
+            # A copy, of shared memory too: a decoded Raw or memoryview lives as long as it.
             value = tool.decode(PyBytes_FromStringAndSize(value_at, head.length))
         payload = Payload.__new__(Payload, value)
         payload.mode = head.mode & 3

@@ -1,39 +1,12 @@
 """The workers as the loop's process sees them: what is out, and what waits to go out."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, Self, final
 
 from collectorqueue._native.core import Core
-from collectorqueue._native.errand import Errand, Remote
-from collectorqueue._native.event import Payload
+from collectorqueue._native.errand import Errand
 from collectorqueue._native.outlet import Elsewhere
-from collectorqueue._native.plan import Step
-from collectorqueue._native.results import Error, Ok
 from collectorqueue._native.window import Window
-
-@final
-class RemoteOutlet(Remote):
-    """Where the events of one process collector go. `limit` and `timeout_ns`: 0 is none."""
-
-    def __new__(
-        cls,
-        crew: Crew,
-        step: Step,
-        *,
-        number: int,
-        encode_into: Callable[..., None],
-        explain: Callable[[Any, BaseException], BaseException],
-        takes_raw: bool,
-        is_async: bool,
-        idempotent: bool,
-        limit: int,
-        timeout_ns: int,
-    ) -> Self: ...
-    def call(
-        self, payload: Payload[Any], ctx: Any = None
-    ) -> asyncio.Future[Ok[Any] | Error]:
-        """Run the collector for a payload; a future of its Ok or Error."""
 
 @final
 class Crew(Elsewhere):
@@ -88,6 +61,10 @@ class Crew(Elsewhere):
 
         All its results have been collected. What it had not begun goes to others, in order.
         """
+
+    def corner(self, window: Window) -> None:
+        """The worker is about to be killed: it gets no more, and others do what it has not
+        begun. It may finish what it has."""
 
     def bury(self, errand: Errand, error: BaseException, *, rerun: bool) -> bool:
         """It was lost with its worker: run it again, if it may be, or fail it.

@@ -92,6 +92,12 @@ class Nursery:
                 self._server.wait()
             self._server = None
 
+    def kill(self) -> None:
+        """End the server at once, whether the loop runs or not."""
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait()
+
     def abandon(self) -> None:
         """In a child that the user forked: these files are the parent's."""
         if self._control is not None:
@@ -136,7 +142,10 @@ class Nursery:
             message = self._decode(data)
             if isinstance(message, Forked):
                 self._asked.discard(message.number)
-                self._on_forked(message.number, message.pid, files[0])
+                if files:
+                    self._on_forked(message.number, message.pid, files[0])
+                else:  # its socket will be closed, so that it ends
+                    self._on_failed(message.number, "no file can be opened any more")
             elif isinstance(message, ForkFailed):
                 self._asked.discard(message.number)
                 self._on_failed(message.number, message.reason)

@@ -1,7 +1,9 @@
 """Overtime: ends the workers whose runs take longer than their collector's timeout.
 
 Rules of residence: one timer. When a run began stands in its worker's page; it is looked at
-when the first that may be overdue would be.
+when the first that may be overdue would be. A worker that is to be killed gets nothing more,
+and what it has not begun is taken back; async runs beside the one that is overdue have a
+while to end.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
+from collections import Counter
+from collections.abc import Callable
 
 from collectorqueue._native.crew import Crew
 from collectorqueue.workers.worker import Worker
@@ -16,18 +20,25 @@ from collectorqueue.workers.worker import Worker
 __all__ = ["GRACE_S", "Overtime"]
 
 GRACE_S = 0.5  # between SIGTERM and SIGKILL
+LINGER_S = 2.0  # for other async runs of the same worker
 SHORTEST_NS = 1_000_000  # between two looks
+LINGER_LOOK_NS = 20_000_000
 
 
 class Overtime:
-    """The timeouts of one crew."""
+    """The timeouts of one crew; `on_doomed(worker)`: it is about to be killed."""
 
     def __init__(
-        self, crew: Crew, loop: asyncio.AbstractEventLoop, context: contextvars.Context
+        self,
+        crew: Crew,
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context,
+        on_doomed: Callable[[Worker], None],
     ) -> None:
         self._crew = crew
         self._loop = loop
         self._context = context
+        self._on_doomed = on_doomed
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
 
@@ -51,7 +62,18 @@ class Overtime:
         found, left_ns = self._crew.overdue(time.monotonic_ns())
         for window, errand in found:
             worker: Worker = window.worker
+            if not worker.overran:
+                worker.doomed_at = self._loop.time()
+                self._on_doomed(worker)
             worker.overran.add(errand)
-            worker.kill(GRACE_S)
+        for window, count in Counter(window for window, _ in found).items():
+            worker = window.worker
+            if (
+                window.outstanding > count
+                and self._loop.time() < worker.doomed_at + LINGER_S
+            ):
+                left_ns = min(LINGER_LOOK_NS, left_ns or LINGER_LOOK_NS)
+            else:
+                worker.kill(GRACE_S)
         if left_ns is not None:
             self.look_after(max(SHORTEST_NS, left_ns))

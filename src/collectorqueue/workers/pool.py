@@ -13,17 +13,18 @@ import logging
 import math
 import os
 import sys
-import time
-from collections import deque
+from collections.abc import AsyncGenerator
 
 import msgspec
 
 from collectorqueue._native.core import Core
-from collectorqueue._native.crew import Crew, RemoteOutlet
+from collectorqueue._native.crew import Crew
 from collectorqueue._native.errand import key_of
 from collectorqueue._native.plan import Step
+from collectorqueue._native.remote import RemoteOutlet
 from collectorqueue.errors import WorkersFailed
 from collectorqueue.quiet import quietly
+from collectorqueue.workers.backoff import BackOff
 from collectorqueue.workers.encoding import Encoding
 from collectorqueue.workers.forks import watch
 from collectorqueue.workers.logs import levels, pass_on
@@ -47,9 +48,6 @@ __all__ = ["WorkerPool", "WorkerSettings"]
 
 log = logging.getLogger("collectorqueue.workers")
 
-BACK_OFF_S = (0.1, 5.0)  # between failing starts: the first, and the longest
-FAILURES = 3  # starts that fail within
-FAILURE_WINDOW_S = 5.0  # that make the pool degraded
 STATUS_S = 1.0  # to wait for what a dead worker died of
 CHECK_S = 0.25  # between looks at workers' memory
 
@@ -89,7 +87,7 @@ class WorkerPool:
             on_short=self._on_short,
             decode=msgspec.msgpack.Decoder().decode,
         )
-        self._overtime = Overtime(self.crew, loop, context)
+        self._overtime = Overtime(self.crew, loop, context, self._give_up)
         self._nursery = Nursery(
             loop,
             on_forked=self._on_forked,
@@ -104,15 +102,12 @@ class WorkerPool:
         self._buried: list[Worker] = []  # whose lifecycles failed to exit
         self._predecessors: list[Worker] = []  # to retire when the next is ready
         self._wanted = settings.fewest
-        self._failures: deque[float] = deque(maxlen=FAILURES + 1)
-        self._failing = 0  # starts in a row
-        self._last_failure = ""
-        self._retrying: asyncio.TimerHandle | None = None
+        self._back_off = BackOff(loop, context, self._fill)
         self._checking: asyncio.TimerHandle | None = None
         self._changed: asyncio.Future[None] | None = None
         self._stopping = False
-        self.is_degraded = False
         self.restarts = 0
+        self._guard = self._kill_when_the_loop_ends()
         watch(self)
 
     def _look_after(self, ns: int) -> None:
@@ -174,39 +169,44 @@ class WorkerPool:
             restarts=self.restarts,
             waiting=self.crew.waits,
             out=self.crew.out,
-            degraded=self.is_degraded,
+            degraded=self._back_off.is_degraded,
         )
 
     # -- start and stop -------------------------------------------------------------
 
     async def start(self) -> None:
         """Have all workers ready. Raises WorkersFailed with what they say."""
-        self._fill()
-        await self._until_ready()
+        await anext(self._guard)
+        await self._have_ready()
         if self._settings.max_bytes is not None:
             self._check_memory()
 
-    async def renew(self) -> None:
+    async def renew(self, added: RemoteOutlet | None = None) -> None:
         """Replace all workers, so that the new ones have the collectors of now.
 
-        Raises WorkersFailed if those cannot start; the old ones stay then.
+        Raises WorkersFailed if those cannot start; the old ones stay then, and the
+        collector that was added is forgotten.
         """
         old = [each for each in self._workers.values() if self._counts(each)]
         for each in old:
             each.is_ending = True  # not counted; it works on
-        self._fill()
         try:
-            await self._until_ready()
+            await self._have_ready()
         except BaseException:
-            for each in old:
-                each.is_ending = False
             for each in list(self._workers.values()):
-                if each not in old and not each.is_dead:
+                if self._counts(each):
                     each.is_ending = True
                     each.kill()
+            for each in old:
+                each.is_ending = bool(each.overran)
+            if added is not None:
+                self._outlets.pop(added.number)
+            self._fill()
             raise
-        for each in old:
-            self._retire(each)
+        for each in [*old, *self._predecessors]:
+            if not each.is_dead:
+                self._retire(each)
+        self._predecessors.clear()
 
     async def stop(self, grace_s: float) -> list[BaseException]:
         """Let all workers leave their lifecycles and end, for at most so many seconds.
@@ -215,11 +215,11 @@ class WorkerPool:
         """
         self._stopping = True
         self._overtime.stop()
-        for timer in (self._retrying, self._checking):
-            if timer is not None:
-                timer.cancel()
+        self._back_off.stop()
+        if self._checking is not None:
+            self._checking.cancel()
         for each in list(self._workers.values()):
-            if each.is_ready and not each.is_dead:
+            if each.is_ready and not each.is_dead and not each.overran:
                 self._retire(each)
             else:
                 each.is_ending = True
@@ -227,6 +227,9 @@ class WorkerPool:
         deadline = self._loop.time() + grace_s
         try:
             await self._until_gone(deadline)
+            for each in list(self._workers.values()):
+                each.kill()
+            await self._until_gone(self._loop.time() + STATUS_S)
         finally:
             errors = self._exit_errors()
             for each in list(self._workers.values()):
@@ -234,7 +237,22 @@ class WorkerPool:
                 each.died()
                 self._settle_dead(each)
             self._nursery.close()
+            await self._guard.aclose()
         return errors
+
+    async def _kill_when_the_loop_ends(self) -> AsyncGenerator[None, None]:
+        """Begun, and closed by `stop()`, or by a loop that shuts down without it."""
+        try:
+            yield
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End all workers now, whether the loop runs or not; none takes their place."""
+        self._stopping = True
+        for each in list(self._workers.values()):
+            each.kill()
+        self._nursery.kill()
 
     def abandon(self) -> None:
         """In a child that the user forked: touch nothing that is the parent's."""
@@ -244,10 +262,12 @@ class WorkerPool:
             each.abandon()
         self._workers.clear()
 
-    async def _until_ready(self) -> None:
+    async def _have_ready(self) -> None:
+        failed = self._back_off.failed
+        self._fill()
         while self._ready() < self._wanted:
-            if self._failing:
-                raise WorkersFailed(f"a worker could not start: {self._last_failure}")
+            if self._back_off.failed > failed:
+                raise WorkersFailed(f"a worker could not start: {self._back_off.last}")
             await self._change()
 
     async def _until_gone(self, deadline: float) -> None:
@@ -281,7 +301,7 @@ class WorkerPool:
 
     def _fill(self) -> None:
         """Start as many workers as are missing, and a spare one if they wear out."""
-        if self._stopping or self._retrying is not None:
+        if self._stopping or self._back_off.is_waiting:
             return
         wanted = self._wanted + (self._settings.max_events is not None)
         have = sum(map(self._counts, self._workers.values()))
@@ -331,9 +351,18 @@ class WorkerPool:
 
     def _retire(self, worker: Worker) -> None:
         """Let it finish what it has, and end."""
-        worker.is_ending = True
+        worker.is_ending = worker.is_stopping = True
         worker.window.is_open = False
         worker.tell(Stop())
+        self._take_spare()
+
+    def _give_up(self, worker: Worker) -> None:
+        """It is about to be killed: have others work in its place at once."""
+        self.restarts += not worker.is_ending
+        worker.is_ending = True
+        self.crew.corner(worker.window)
+        self._take_spare()
+        self._fill()
 
     def _replace_worn(self, worker: Worker) -> None:
         """It has run enough events, or ran out of memory: it ends after what it has."""
@@ -344,11 +373,12 @@ class WorkerPool:
             self._succeed(worker)
             return
         self._retire(worker)
-        self._take_spare()
         self._fill()
 
     def _take_spare(self) -> None:
         """Have the spare worker work, if one is missing."""
+        if self._stopping:
+            return
         for each in list(self._workers.values()):
             if each.is_ready and self._counts(each) and not each.window.is_open:
                 self._enlist(each)
@@ -382,16 +412,14 @@ class WorkerPool:
                 self._context.copy().run(pass_on, message, worker.number, worker.pid)
             case Ready(None):
                 worker.is_ready = True
-                self._failing = 0
-                if self.is_degraded:
-                    self.is_degraded = False
-                    quietly(log, logging.WARNING, "workers start again")
+                self._back_off.note_success()
                 if self._counts(worker) and not self._stopping:
                     self._enlist(worker)
                 while self._predecessors:
-                    old = self._predecessors.pop()
+                    old = self._predecessors.pop(0)
                     if not old.is_dead:
                         self._retire(old)
+                        break
                 self._note_change()
             case Ready(failure):
                 worker.failure = failure
@@ -400,7 +428,7 @@ class WorkerPool:
 
     def _on_broken(self, worker: Worker, why: str | None) -> None:
         """It cannot be understood any more; without a why, it has closed its socket."""
-        if why is None and worker.is_ending:
+        if why is None and worker.is_stopping:
             return  # as it should
         if why is not None:
             quietly(
@@ -430,28 +458,9 @@ class WorkerPool:
 
     def _note_failure(self, why: str) -> None:
         """A worker could not be started: not again before a while."""
-        self._last_failure = why
-        if self._stopping:
-            return
-        self._failing += 1
-        now = time.monotonic()
-        self._failures.append(now)
-        quietly(log, logging.ERROR, "a worker could not be started: %s", why)
-        if len(self._failures) > FAILURES and now - self._failures[0] < FAILURE_WINDOW_S:
-            if not self.is_degraded:
-                quietly(log, logging.ERROR, "the worker pool is degraded: starts keep failing")
-            self.is_degraded = True
-        if self._retrying is None:
-            shortest, longest = BACK_OFF_S
-            delay = min(longest, shortest * 2 ** min(self._failing - 1, 10))
-            self._retrying = self._loop.call_later(
-                delay, self._retry, context=self._context
-            )
+        if not self._stopping:
+            self._back_off.note_failure(why)
         self._note_change()
-
-    def _retry(self) -> None:
-        self._retrying = None
-        self._fill()
 
     def _on_death(self, worker: Worker) -> None:
         """Its process has ended. What it had not begun goes on at once."""

@@ -53,11 +53,13 @@ class Worker:
         self.number = number
         self.pid = 0
         self.is_ready = False
-        self.is_ending = False  # it was told to stop
+        self.is_ending = False  # another takes its place
+        self.is_stopping = False  # it was told to stop
         self.is_dead = False
         self.failure: str | None = None  # why it could not start
         self.exit_failures: list[tuple[str, str]] = []
-        self.overran: set[Errand] = set()  # it was killed for these
+        self.overran: set[Errand] = set()  # it is killed for these
+        self.doomed_at = 0.0  # when the first was found
         self.begun: list[Errand] = []  # and these were lost with it
         self.status: int | None = None  # as from waitpid, once that is known
         self._crew = crew
