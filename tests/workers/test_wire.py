@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from collectorqueue._native.page import Page, bytes_for
-from collectorqueue._native.wire import KIND_BELL, KIND_NOTE, Reader, pack_frame
+from collectorqueue._native.wire import KIND_NOTE, Reader, pack_frame
 from collectorqueue.workers.cores import usable_cores
 from collectorqueue.workers.encoding import Encoding
 
@@ -66,7 +66,7 @@ def test_every_flipped_bit_is_seen() -> None:
 
 def test_a_late_frame_is_refused() -> None:
     reader = Reader()
-    reader.feed(bytes(pack_frame(KIND_BELL, b"", 0) + pack_frame(KIND_BELL, b"", 0)))
+    reader.feed(bytes(pack_frame(KIND_NOTE, b"", 0) + pack_frame(KIND_NOTE, b"", 0)))
     assert reader.next() is not None
     with pytest.raises(ValueError, match="frame 1 was due, got 0"):
         reader.next()

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any, Self
 
+from benchmarks.workers.sliding import Waiting, slide
 from benchmarks.workers.work import Work
-from collectorqueue import Collector, CollectorEvent, CollectorQueue, Payload
+from collectorqueue import Collector, CollectorQueue, Payload, ResultList
 
 __all__ = ["MODES", "QueueRival", "Rival"]
 
 MODES = ("send", "send_nowait", "request")
-WINDOW = 100
 
 
 class QueueRival:
-    """Sends a window, yields, repeats; waits for the event of `in_flight` ago."""
+    """One queue with one collector."""
 
     def __init__(self, work: Work, mode: str | None, queue: CollectorQueue) -> None:
         self._work = work
@@ -34,18 +32,9 @@ class QueueRival:
         assert ledger.ok == ledger.accepted, ledger
 
     async def carry(self, count: int) -> list[Any]:
-        """Its events are kept, and their answers read when all have ended."""
-        items = self._work.sent(count)
-        in_flight = self._work.in_flight
-        add = self._send_nowait if self._mode == "send_nowait" else self._send
-        kept: list[CollectorEvent] = []
-        while len(kept) < count:
-            await add(islice(items, WINDOW), kept)
-            await asyncio.sleep(0)
-            if len(kept) > in_flight:
-                await kept[-in_flight]
-        await self._queue.publisher.wait()
-        return [_answer(event) for event in kept]
+        """One by one, each with an event."""
+        send = self._send_nowait if self._mode == "send_nowait" else self._send
+        return await slide(self._work, count, send, _answer)
 
     async def ask(self, item: Any) -> Any:
         """Send and await, or both in one."""
@@ -54,19 +43,17 @@ class QueueRival:
             results = await publisher.request(Payload(item))
         else:
             results = await (await publisher.send(Payload(item)))
-        return results.first().unwrap()
+        return _answer(results)
 
-    async def _send(self, items: Iterator[Any], kept: list[CollectorEvent]) -> None:
+    async def _send(self, items: Iterator[Any], waiting: Waiting) -> None:
         send = self._queue.publisher.send
         for item in items:
-            kept.append(await send(Payload(item)))
+            waiting.append(await send(Payload(item)))
 
-    async def _send_nowait(
-        self, items: Iterator[Any], kept: list[CollectorEvent]
-    ) -> None:
+    async def _send_nowait(self, items: Iterator[Any], waiting: Waiting) -> None:
         send_nowait = self._queue.publisher.send_nowait
         for item in items:
-            kept.append(send_nowait(Payload(item)))
+            waiting.append(send_nowait(Payload(item)))
 
 
 class Rival(QueueRival):
@@ -78,7 +65,5 @@ class Rival(QueueRival):
         super().__init__(work, mode, queue)
 
 
-def _answer(event: CollectorEvent) -> Any:
-    results = event.get_result()
-    assert results is not None
+def _answer(results: ResultList) -> Any:
     return results.first().unwrap()

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import islice
+from collections.abc import Iterator
 from typing import Any, Self
 
 from pebble import ProcessPool
 
+from benchmarks.workers.sliding import Waiting, slide
 from benchmarks.workers.work import Work
 
 __all__ = ["MODES", "Rival"]
 
 MODES = ("schedule",)
-WINDOW = 100
 
 
 class Rival:
-    """Schedules a window, yields, repeats; waits for the future of `in_flight` ago."""
+    """One pool."""
 
     def __init__(self, work: Work, mode: str | None) -> None:
         self._work = work
@@ -32,19 +32,14 @@ class Rival:
 
     async def carry(self, count: int) -> list[Any]:
         """A future for each item."""
-        items = self._work.sent(count)
-        in_flight = self._work.in_flight
-        kept: list[asyncio.Future[Any]] = []
-        while len(kept) < count:
-            kept += [self._scheduled(item) for item in islice(items, WINDOW)]
-            await asyncio.sleep(0)
-            if len(kept) > in_flight:
-                await kept[-in_flight]
-        return [await future for future in kept]
+        return await slide(self._work, count, self._send, lambda answer: answer)
 
     async def ask(self, item: Any) -> Any:
         """One future."""
         return await self._scheduled(item)
+
+    async def _send(self, items: Iterator[Any], waiting: Waiting) -> None:
+        waiting.extend(map(self._scheduled, items))
 
     def _scheduled(self, item: Any) -> asyncio.Future[Any]:
         future = self._pool.schedule(self._work.handler, args=(item,))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from itertools import islice
 from typing import Any, Self
 
+from benchmarks.workers.sliding import Waiting, slide
 from benchmarks.workers.work import Work
 
 __all__ = ["MODES", "ExecutorRival", "Rival"]
 
 MODES = ("run_in_executor",)
-WINDOW = 100
 
 
 class ExecutorRival:
-    """Submits a window, yields, repeats; waits for the future of `in_flight` ago."""
+    """One executor."""
 
     def __init__(self, work: Work, executor: Executor) -> None:
         self._work = work
@@ -30,22 +30,17 @@ class ExecutorRival:
 
     async def carry(self, count: int) -> list[Any]:
         """A future for each item."""
-        items = self._work.sent(count)
-        in_flight = self._work.in_flight
-        run = asyncio.get_running_loop().run_in_executor
-        executor, handler = self._executor, self._work.handler
-        kept: list[asyncio.Future[Any]] = []
-        while len(kept) < count:
-            kept += [run(executor, handler, item) for item in islice(items, WINDOW)]
-            await asyncio.sleep(0)
-            if len(kept) > in_flight:
-                await kept[-in_flight]
-        return [await future for future in kept]
+        return await slide(self._work, count, self._send, lambda answer: answer)
 
     async def ask(self, item: Any) -> Any:
         """One future."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, self._work.handler, item)
+
+    async def _send(self, items: Iterator[Any], waiting: Waiting) -> None:
+        run = asyncio.get_running_loop().run_in_executor
+        waiting.extend(run(self._executor, self._work.handler, item) for item in items)
+
 
 
 class Rival(ExecutorRival):

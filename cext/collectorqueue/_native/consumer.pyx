@@ -474,6 +474,7 @@ cdef class Consumer(Driver):
             tidy(self.context)
         self.idle_since = self.now
         self.core.idle.append(self)
+        self.core.elsewhere.all_offered()
         return self.ring_later()
 
     cdef object end(self):

@@ -57,6 +57,11 @@ cdef class Crew(Elsewhere):
 
     # -- for the core ---------------------------------------------------------------
 
+    cdef int all_offered(self) except -1:
+        if self.dirty:
+            self.flush_now()
+        return 0
+
     cdef list waiting(self):
         held = [event for outlet in self.holding for event in (<Remote>outlet).held
                 if (<CollectorEvent>event).state == QUEUED]

@@ -26,6 +26,10 @@ cdef class Outlet:
 cdef class Elsewhere:
     """All that is out, or waits to go out."""
 
+    cdef int all_offered(self) except -1:
+        """A consumer has nothing more to offer for now."""
+        return 0
+
     cdef list waiting(self):
         """The queued events that wait here, next one first."""
         return []

@@ -4,7 +4,6 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 cdef enum FrameKind:
     ITEMS           # events for the worker
     NOTE            # a message between the two: msgpack
-    BELL            # there are results in the ring
     RESULT          # one that has no room in the ring
 
 cdef enum:

@@ -81,5 +81,4 @@ cdef class Reader:
 
 KIND_ITEMS = <int>ITEMS
 KIND_NOTE = <int>NOTE
-KIND_BELL = <int>BELL
 KIND_RESULT = <int>RESULT

@@ -4,7 +4,6 @@ from typing import Self, final
 
 KIND_ITEMS: int
 KIND_NOTE: int
-KIND_BELL: int
 KIND_RESULT: int
 
 def pack_frame(kind: int, body: bytes, number: int) -> bytearray:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["MESSAGE_BYTES", "ForkFailed", "Forked", "FromServer", "Gone"]
+__all__ = ["FILES", "MESSAGE_BYTES", "ForkFailed", "Forked", "FromServer", "Gone"]
 
 MESSAGE_BYTES = 4096
+FILES = 3  # of a worker: its socket, its page, its bell
 
 
 class Forked(msgspec.Struct, frozen=True, tag=True):

@@ -38,7 +38,7 @@ TELL_S = 0.2  # between two looks at one's own memory
 MEMORY_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
-def work(connection: socket.socket, page: int) -> None:
+def work(connection: socket.socket, page: int, bell: int) -> None:
     """Be a worker until told to stop, or until the loop's process is gone."""
     signal.signal(signal.SIGINT, lambda *_: None)  # the loop's process decides
     hold(connection.fileno())
@@ -46,15 +46,15 @@ def work(connection: socket.socket, page: int) -> None:
     # Behind the page: the loop's process finds it there, whatever has become of us.
     os.lseek(page, 0, os.SEEK_END)
     faulthandler.enable(page, all_threads=True)
-    Worker(connection, memory).run()
+    Worker(Line(connection, bell), connection, memory).run()
 
 
 class Worker:
     """One worker's life."""
 
-    def __init__(self, connection: socket.socket, memory: mmap.mmap) -> None:
+    def __init__(self, line: Line, connection: socket.socket, memory: mmap.mmap) -> None:
         self._connection = connection
-        self._line = Line(connection)
+        self._line = line
         self._page = Page(memory, fresh=False)
         self._reader = Reader()
         self._decode = msgspec.msgpack.Decoder(ToWorker).decode

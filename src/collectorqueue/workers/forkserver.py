@@ -20,6 +20,7 @@ from typing import NoReturn
 import msgspec
 
 from collectorqueue.workers.births import (
+    FILES,
     MESSAGE_BYTES,
     Forked,
     ForkFailed,
@@ -31,7 +32,7 @@ from collectorqueue.workers.child import work
 __all__ = ["main"]
 
 class ForkServer:
-    """Serves one control socket: each message is a number, and the worker's two files."""
+    """Serves one control socket: each message is a number, and the worker's files."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
@@ -65,7 +66,7 @@ class ForkServer:
     def _take_order(self) -> bool:
         """Fork a worker as asked; False: there is nobody to ask any more."""
         try:
-            order, files, _, _ = socket.recv_fds(self._control, MESSAGE_BYTES, 2)
+            order, files, _, _ = socket.recv_fds(self._control, MESSAGE_BYTES, FILES)
         except ConnectionError:
             return False
         if not order:
@@ -112,7 +113,7 @@ class ForkServer:
         with contextlib.suppress(OSError):  # gone: the next read says so
             socket.send_fds(self._control, [self._encode(message)], files)
 
-    def _become_worker(self, connection: int, page: int) -> NoReturn:
+    def _become_worker(self, connection: int, page: int, bell: int) -> NoReturn:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -122,7 +123,7 @@ class ForkServer:
             os.close(self._wake_write)
             os.setsid()  # a group of its own, with all children that it may have
             gc.unfreeze()
-            work(socket.socket(fileno=connection), page)
+            work(socket.socket(fileno=connection), page, bell)
             code = 0
         except SystemExit:
             code = 0

@@ -13,7 +13,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -67,18 +67,21 @@ class Nursery:
         """The server's process; None: there is none now."""
         return None if self._server is None else self._server.pid
 
-    def fork(self, number: int, connection: socket.socket, page: int) -> None:
-        """Have a worker, with this end of a socket pair and this page. Raises OSError."""
+    def fork(self, number: int, files: Sequence[int]) -> None:
+        """Have a worker, with its end of a socket pair, its page and its bell.
+
+        Raises OSError.
+        """
         if self._control is None:
             self._start_server()
         assert self._control is not None
         try:
-            socket.send_fds(self._control, [b"%d" % number], [connection.fileno(), page])
+            socket.send_fds(self._control, [b"%d" % number], files)
         except ConnectionError:
             # It has died, and we were not told yet: once more, with a new one.
             self._lose_server()
             self._start_server()
-            socket.send_fds(self._control, [b"%d" % number], [connection.fileno(), page])
+            socket.send_fds(self._control, [b"%d" % number], files)
         self._asked.add(number)
 
     def close(self) -> None:

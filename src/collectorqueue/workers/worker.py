@@ -13,7 +13,7 @@ import mmap
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from collectorqueue._native.crew import Crew
 from collectorqueue._native.errand import Errand
 from collectorqueue._native.page import Page, bytes_for
 from collectorqueue._native.window import Window
-from collectorqueue._native.wire import KIND_BELL, KIND_RESULT, Reader
+from collectorqueue._native.wire import KIND_RESULT, Reader
 from collectorqueue.workers.messages import FromWorker, ToWorker
 from collectorqueue.workers.stats import WorkerStats
 
@@ -79,7 +79,12 @@ class Worker:
         try:
             os.ftruncate(self._page_file, bytes_for(STORE_BYTES))
             self._memory = mmap.mmap(self._page_file, bytes_for(STORE_BYTES))
-            self._connection, self._theirs = socket.socketpair()
+            self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            try:
+                self._connection, self._theirs = socket.socketpair()
+            except BaseException:
+                os.close(self._bell)
+                raise
         except BaseException:
             os.close(self._page_file)
             raise
@@ -88,12 +93,13 @@ class Worker:
             Page(self._memory, fresh=True), self, send=self.flush, pack=self._encode
         )
         self._loop.add_reader(self._connection.fileno(), self._read)
+        self._loop.add_reader(self._bell, self._collect)
 
     # -- birth ----------------------------------------------------------------------
 
-    def offer_to(self, fork: Callable[[int, socket.socket, int], None]) -> None:
-        """Have it forked with its end of the socket, and its page. Raises OSError."""
-        fork(self.number, self._theirs, self._page_file)
+    def offer_to(self, fork: Callable[[int, Sequence[int]], None]) -> None:
+        """Have it forked with its end of the socket, its page and its bell. Raises OSError."""
+        fork(self.number, (self._theirs.fileno(), self._page_file, self._bell))
         self._theirs.close()
 
     def forked(self, pid: int, pidfd: int, on_death: Callable[[Worker], None]) -> None:
@@ -155,25 +161,35 @@ class Worker:
             if count < READ_BYTES or self.is_dead:
                 return
 
+    def _collect(self) -> None:
+        """The bell was rung: there are results in the page."""
+        try:
+            os.eventfd_read(self._bell)
+            self._crew.collect(self.window)
+        except BlockingIOError:
+            return
+        except ValueError as error:
+            self._loop.remove_reader(self._bell)
+            self._break_off(error)
+            return
+        self._look_whether_worn()
+
+    def _break_off(self, error: Exception) -> None:
+        self._on_broken(self, f"it sent what makes no sense: {error}")
+
     def _take_in(self, data: bytes | memoryview) -> None:
-        bells = False
         messages = []
         try:
             self._reader.feed(data)
             while (frame := self._reader.next()) is not None:
                 kind, _, _, body = frame
-                if kind == KIND_BELL:
-                    bells = True
-                elif kind == KIND_RESULT:
+                if kind == KIND_RESULT:
                     self._crew.collect_whole(self.window, body)
                 else:
                     messages.append(self._decode(body))
-            if bells:
-                self._crew.collect(self.window)
-                self._look_whether_worn()
         except Exception as error:  # whatever garbled bytes do to a decoder
             self._loop.remove_reader(self._connection.fileno())
-            self._on_broken(self, f"it sent what makes no sense: {error}")
+            self._break_off(error)
             return
         for message in messages:
             self._on_message(self, message)
@@ -240,6 +256,9 @@ class Worker:
         self._loop.remove_reader(self._connection.fileno())
         self._connection.close()
         self._theirs.close()
+        self._loop.remove_reader(self._bell)
+        os.close(self._bell)
+        self._bell = -1
         if self._pidfd is not None:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
@@ -251,6 +270,8 @@ class Worker:
         for each in (self._connection, self._theirs):
             if each.fileno() >= 0:
                 os.close(each.detach())
+        if self._bell >= 0:
+            os.close(self._bell)
 
     def stats(self) -> WorkerStats:
         """What there is to tell of it."""
