@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from collectorqueue._native.core import Overflow
 from collectorqueue._native.lanes import QueueType
+from collectorqueue.checks import check_bool, check_int, check_seconds
 from collectorqueue.errors import ConfigError
 
 __all__ = ["Options"]
@@ -36,8 +35,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in ("autoscale", "propagate_context"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be a bool, got {getattr(self, name)!r}")
+            check_bool(name, getattr(self, name))
         check_int("min_consumers", self.min_consumers, 1, 1_000_000)
         check_int("max_consumers", self.max_consumers, 1, 1_000_000)
         if self.min_consumers > self.max_consumers:
@@ -72,28 +70,3 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             check_int("workers", each, 1, MOST_WORKERS)
         if self.workers[0] > self.workers[1]:
             raise ConfigError(f"workers must be (min, max), min <= max, got {self.workers!r}")
-
-
-def check_int(name: str, value: Any, low: int, high: int) -> None:
-    """A whole number between two bounds."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, got {value!r}")
-    if not low <= value <= high:
-        raise ConfigError(f"{name} must be between {low} and {high}, got {value!r}")
-
-
-def check_seconds(name: str, value: Any) -> None:
-    """A number of seconds, zero or more."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds, got {value!r}")
-    if not 0 <= value <= 1e9:
-        raise ConfigError(f"{name} must be between 0 and 1e9 seconds, got {value!r}")
-
-
-def one_of(name: str, kind: Any, value: Any) -> Any:
-    """A member of a StrEnum, given as member or as its text."""
-    try:
-        return kind(value)
-    except ValueError:
-        known = ", ".join(repr(str(each)) for each in kind)
-        raise ConfigError(f"{name} must be one of {known}, got {value!r}") from None

@@ -17,6 +17,7 @@ from collectorqueue._native.lanes import QueueType
 from collectorqueue._native.plan import Step
 from collectorqueue.admin.load import Load
 from collectorqueue.admin.metrics import CollectorStats, Ledger, Metrics, Window
+from collectorqueue.checks import check_seconds, one_of
 from collectorqueue.errors import (
     CollectorQueueError,
     ConfigError,
@@ -40,7 +41,7 @@ from collectorqueue.flow.router import (
     selection,
     takes_over,
 )
-from collectorqueue.options import Options, check_seconds, one_of
+from collectorqueue.options import Options
 from collectorqueue.quiet import quietly
 from collectorqueue.running import DrainReport, Running
 from collectorqueue.signals import handled_signals

@@ -1,7 +1,7 @@
 """Imports go down only.
 
     cli, testing -> the package's own names -> queue -> flow | admin -> workers
-        -> _native -> errors
+        -> _native -> checks -> errors
 
 Rooms on one line do not see each other; what must cross is handed in by `queue`.
 """
@@ -29,6 +29,7 @@ LINES = [
     {"flow", "admin"},
     {"workers"},
     {"_native"},
+    {"checks"},
     {"errors", "quiet"},
 ]
 # `queue` is one room in several files: what assembles the queue, and what runs it.

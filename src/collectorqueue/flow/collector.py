@@ -13,6 +13,7 @@ from collectorqueue._native.core import step_of
 from collectorqueue._native.event import Payload
 from collectorqueue._native.plan import Step
 from collectorqueue._native.results import Error, Ok, failure_of, result_of
+from collectorqueue.checks import check_bool, check_int, check_seconds
 from collectorqueue.errors import ConfigError, QueueNotStarted
 from collectorqueue.flow.context import Context
 
@@ -192,17 +193,10 @@ def check_process_options(
         if hook is not None and not callable(hook):
             raise TypeError(f"{name} must be callable, got {hook!r}")
     if timeout is not None:
-        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-            raise TypeError(f"timeout must be a number of seconds, got {timeout!r}")
-        if not 0 < timeout <= 1e6:
-            raise ConfigError(f"timeout must be over 0 and at most 1e6 s, got {timeout!r}")
+        check_seconds("timeout", timeout, above_zero=True)
     if max_concurrency is not None:
-        if isinstance(max_concurrency, bool) or not isinstance(max_concurrency, int):
-            raise TypeError(f"max_concurrency must be an int, got {max_concurrency!r}")
-        if max_concurrency < 1:
-            raise ConfigError(f"max_concurrency must be 1 or more, got {max_concurrency!r}")
-    if not isinstance(idempotent, bool):
-        raise TypeError(f"idempotent must be a bool, got {idempotent!r}")
+        check_int("max_concurrency", max_concurrency, 1, 2**31 - 1)
+    check_bool("idempotent", idempotent)
 
 
 def checked_topics(topics: str | Iterable[str] | None) -> tuple[str, ...]:

@@ -28,12 +28,18 @@ from collectorqueue._native.workbench import Tool, Workbench
 from collectorqueue.workers.encoding import Encoding
 from collectorqueue.workers.line import Line
 from collectorqueue.workers.logs import ForwardingHandler
-from collectorqueue.workers.messages import Blueprint, Boot, Ended, Ready, ToWorker
+from collectorqueue.workers.messages import (
+    READ_BYTES,
+    Blueprint,
+    Boot,
+    Ended,
+    Ready,
+    ToWorker,
+)
 from collectorqueue.workers.tasks import Lifecycle, TaskLoop
 
 __all__ = ["work"]
 
-READ_BYTES = 262_144
 TELL_S = 0.2  # between two looks at one's own memory
 MEMORY_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 

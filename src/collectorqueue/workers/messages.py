@@ -9,8 +9,11 @@ import msgspec
 from collectorqueue.workers.paths import Main, Path, TypePath
 
 __all__ = [
-    "Blueprint", "Boot", "Ended", "FromWorker", "LogLine", "Ready", "Stop", "ToWorker",
+    "READ_BYTES", "Blueprint", "Boot", "Ended", "FromWorker", "LogLine", "Ready", "Stop",
+    "ToWorker",
 ]  # fmt: skip
+
+READ_BYTES = 262_144  # that either side takes from the socket at once
 
 
 class Blueprint(msgspec.Struct, frozen=True):

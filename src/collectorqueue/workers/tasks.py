@@ -19,11 +19,10 @@ import msgspec
 from collectorqueue._native.workbench import Tool, Workbench
 from collectorqueue.errors import RunTimeout
 from collectorqueue.workers.line import Line
-from collectorqueue.workers.messages import Blueprint, Ended, Ready
+from collectorqueue.workers.messages import READ_BYTES, Blueprint, Ended, Ready
 
 __all__ = ["TASKS_AT_ONCE", "Lifecycle", "TaskLoop"]
 
-READ_BYTES = 262_144
 TASKS_AT_ONCE = 64  # of one async collector in one worker, unless it says otherwise
 
 Item = tuple[bytes, bytes]

@@ -23,13 +23,12 @@ from collectorqueue._native.errand import Errand
 from collectorqueue._native.page import Page, bytes_for
 from collectorqueue._native.window import Window
 from collectorqueue._native.wire import KIND_RESULT, Reader
-from collectorqueue.workers.messages import FromWorker, ToWorker
+from collectorqueue.workers.messages import READ_BYTES, FromWorker, ToWorker
 from collectorqueue.workers.stats import WorkerStats
 
 __all__ = ["STORE_BYTES", "Worker"]
 
 STORE_BYTES = 16 * 1024 * 1024  # of shared memory for large values; taken as it is used
-READ_BYTES = 262_144
 READS = 8  # in one turn of the loop
 CRASH_TEXT_BYTES = 65_536
 
