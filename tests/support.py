@@ -260,9 +260,10 @@ class Log:
 
 
 def assert_closes(queue: CollectorQueue) -> None:
-    """The sum of the ledger closes now."""
+    """The sum of the ledger closes now, and so does that of the time its events stayed."""
     ledger = queue.ledger
     assert ledger.closes, ledger
+    assert queue.metrics.little_residual == 0.0
 
 
 def naughty_strings() -> list[str]:

@@ -6,6 +6,7 @@ import msgspec
 
 from collectorqueue._native.core import Overflow
 from collectorqueue._native.lanes import QueueType
+from collectorqueue.admin.scaler import ScalingPolicy
 from collectorqueue.checks import check_bool, check_int, check_seconds
 from collectorqueue.errors import ConfigError
 
@@ -32,6 +33,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     workers: int | tuple[int, int] | None
     max_events_per_worker: int | None
     max_worker_bytes: int | None
+    scaling: ScalingPolicy | None = None
 
     def __post_init__(self) -> None:
         for name in ("autoscale", "propagate_context"):
@@ -55,6 +57,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         check_seconds("report_interval", self.report_interval)
         if self.workers is not None:
             self._check_workers()
+        for name in ("on_send", "on_finish", "on_timer"):
+            if self.scaling is not None and not callable(getattr(self.scaling, name, None)):
+                raise TypeError(f"scaling must have {name}(), got {self.scaling!r}")
         if self.max_events_per_worker is not None:
             check_int("max_events_per_worker", self.max_events_per_worker, 1, 2**60)
         if self.max_worker_bytes is not None:

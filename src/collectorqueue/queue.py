@@ -12,17 +12,17 @@ from contextlib import asynccontextmanager
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
 
+import msgspec
+
 from collectorqueue._native.core import Core, Overflow
 from collectorqueue._native.lanes import QueueType
-from collectorqueue._native.plan import Step
 from collectorqueue.admin.load import Load
 from collectorqueue.admin.metrics import CollectorStats, Ledger, Metrics, Window
+from collectorqueue.admin.scaler import ScalingPolicy
 from collectorqueue.checks import check_seconds, one_of
 from collectorqueue.errors import (
     CollectorQueueError,
     ConfigError,
-    DuplicateKey,
-    UnknownKey,
     WouldDeadlock,
 )
 from collectorqueue.flow.collector import (
@@ -38,11 +38,10 @@ from collectorqueue.flow.publisher import EventPublisher
 from collectorqueue.flow.router import (
     RouterFactory,
     SimpleRouter,
-    selection,
-    takes_over,
 )
 from collectorqueue.options import Options
 from collectorqueue.quiet import quietly
+from collectorqueue.registry import Registry
 from collectorqueue.running import DrainReport, Running
 from collectorqueue.signals import handled_signals
 from collectorqueue.workers.paths import refuse_in_import
@@ -80,6 +79,8 @@ class CollectorQueue:
     `workers`: processes for the collectors that run in processes, a number or (min, max);
     as many as the cores it may use unless given. A worker is replaced after
     `max_events_per_worker` events, or above `max_worker_bytes` of memory.
+    `scaling`: a ScalingPolicy of your own, instead of growing by the shortage and shrinking
+    to the peak of the last two seconds. The bounds can be changed while the queue runs.
     Raises ConfigError or TypeError, naming value and rule.
     """
 
@@ -103,6 +104,7 @@ class CollectorQueue:
         workers: int | tuple[int, int] | None = None,
         max_events_per_worker: int | None = None,
         max_worker_bytes: int | None = None,
+        scaling: ScalingPolicy | None = None,
     ) -> None:
         self._options = options = Options(
             autoscale=autoscale,
@@ -120,6 +122,7 @@ class CollectorQueue:
             workers=workers,
             max_events_per_worker=max_events_per_worker,
             max_worker_bytes=max_worker_bytes,
+            scaling=scaling,
         )
         self._core = Core(
             queue_type=options.queue_type,
@@ -131,11 +134,8 @@ class CollectorQueue:
             propagate=propagate_context,
             max_consumers=max_consumers,
         )
-        self._collectors: dict[str, Collector] = {}
-        self._joining: set[str] = set()  # keys that are being added
-        for each in collectors:
-            self._register(each)
-        self._set_router(router)
+        self._registry = Registry(self._core, collectors)
+        self._registry.use_router(router, self._core, strict=on_unrouted == "error")
         self._publisher = EventPublisher(self._core, self._lend_consumers)
         self._running: Running | None = None
         self._starting = False
@@ -182,7 +182,7 @@ class CollectorQueue:
                     "the queue is running: register with `await queue.add_collector()`"
                 )
             name = getattr(function, "__name__", "") if bare or key is None else key
-            self._register(
+            self._registry.add(
                 Collector(
                     name,
                     function,
@@ -204,12 +204,10 @@ class CollectorQueue:
         """
         running = self._running
         if running is None:
-            self._register(collector)
+            self._registry.add(collector)
             return
-        step = self._step_for(collector)
-        if collector.key in self._joining:
-            raise DuplicateKey(collector.key)
-        self._joining.add(collector.key)
+        step = self._registry.step_for(collector)
+        self._registry.reserve(step.key)
         try:
             tenure = await running.enter(collector)
             try:
@@ -219,9 +217,9 @@ class CollectorQueue:
                     await tenure.exit()
                 raise
             running.keep(tenure)
-            self._index(step)
+            self._registry.route_to(step)
         finally:
-            self._joining.discard(collector.key)
+            self._registry.release(step.key)
 
     async def remove_collector(self, key: str) -> None:
         """Stop routing to a collector at once, wait for its running work, exit its lifecycle.
@@ -230,61 +228,15 @@ class CollectorQueue:
         results. Raises UnknownKey, WouldDeadlock in a handler of this queue, and what the
         lifecycle's exit raises.
         """
-        if key not in self._collectors:
-            known = ", ".join(map(repr, self._collectors)) or "none"
-            raise UnknownKey(f"no collector {key!r}; registered: {known}", key)
+        self._registry.known(key)
         if self._core.is_inside():
             raise WouldDeadlock("a handler cannot wait until a collector is at rest")
-        step: Step = self._core.index.steps[key]
-        collector = self._collectors.pop(key)
-        self._core.index.remove(step, collector.topics)
-        collector.step = None
+        step = self._registry.remove(key)
         if self._running is not None:
             # Once begun it goes on, though this call may be cancelled.
             error = await asyncio.shield(self._running.let_go(step))
             if error is not None:
                 raise error
-
-    def _register(self, collector: Collector) -> None:
-        self._index(self._step_for(collector))
-
-    def _step_for(self, collector: Collector) -> Step:
-        """Its plan; it is not routed to yet. Raises DuplicateKey."""
-        if not isinstance(collector, Collector):
-            raise TypeError(f"a queue takes Collector objects, got {collector!r}")
-        if collector.key in self._collectors:
-            raise DuplicateKey(collector.key)
-        return Step(
-            collector.key,
-            collector,
-            collector.processor,
-            collector.ctx,
-            with_ctx=collector.takes_context,
-            detached=collector.runs_in != "loop",
-            inline=collector.is_inline,
-        )
-
-    def _index(self, step: Step) -> None:
-        """From now on events go there."""
-        self._core.index.add(step, step.collector.topics)
-        self._collectors[step.key] = step.collector
-
-    def _set_router(self, factory: RouterFactory) -> None:
-        if not callable(factory):
-            raise TypeError(f"router must be a Router class or a callable, got {factory!r}")
-        self._router = router = factory(MappingProxyType(self._collectors))
-        if isinstance(router, SimpleRouter):
-            router.index = self._core.index
-        if takes_over(router):
-            if self._options.on_unrouted == "error":
-                raise ConfigError(
-                    "on_unrouted='error' needs a router with select(); "
-                    f"{type(router).__name__} has a handle_event() of its own"
-                )
-            whole = Step("router", router, router.handle_event, None, whole_router=True)
-            self._core.use_router(None, whole)
-        else:
-            self._core.use_router(selection(router, self._core.index), None)
 
     # -- what it is doing ---------------------------------------------------------
 
@@ -296,7 +248,7 @@ class CollectorQueue:
     @property
     def collectors(self) -> MappingProxyType[str, Collector]:
         """The registered collectors by key, in order; live and read-only."""
-        return MappingProxyType(self._collectors)
+        return self._registry.collectors
 
     @property
     def metrics(self) -> Metrics:
@@ -308,8 +260,9 @@ class CollectorQueue:
     @property
     def load(self) -> Load:
         """A snapshot of what there is to do and who does it."""
-        core = self._core
-        return Load(core.queued, core.busy, core.consumers)
+        core, running = self._core, self._running
+        limited_by = None if running is None else running.limited_by()
+        return Load(core.queued, core.busy, core.consumers, limited_by)
 
     @property
     def consumers(self) -> int:
@@ -331,10 +284,47 @@ class CollectorQueue:
         """Whether sends are accepted."""
         return self._running is not None and self._core.is_open
 
+    @property
+    def min_consumers(self) -> int:
+        """The smallest pool; can be set at any time. Raises ConfigError."""
+        return self._options.min_consumers
+
+    @min_consumers.setter
+    def min_consumers(self, count: int) -> None:
+        self._set_bounds(min_consumers=count)
+
+    @property
+    def max_consumers(self) -> int:
+        """The largest pool; can be set at any time. Raises ConfigError.
+
+        Consumers beyond it leave after the event they run.
+        """
+        return self._options.max_consumers
+
+    @max_consumers.setter
+    def max_consumers(self, count: int) -> None:
+        self._set_bounds(max_consumers=count)
+
+    @property
+    def workers(self) -> int | tuple[int, int] | None:
+        """Worker processes, as given; can be set at any time. Raises ConfigError."""
+        return self._options.workers
+
+    @workers.setter
+    def workers(self, count: int | tuple[int, int] | None) -> None:
+        self._options = msgspec.structs.replace(self._options, workers=count)
+        if self._running is not None:
+            self._running.set_workers(count)
+
+    def _set_bounds(self, **bounds: int) -> None:
+        self._options = options = msgspec.structs.replace(self._options, **bounds)
+        self._core.set_max_consumers(options.max_consumers)
+        if self._running is not None:
+            self._running.set_consumers(options.min_consumers, options.max_consumers)
+
     def collector_stats(self) -> dict[str, CollectorStats]:
         """What became of each collector's runs, by key."""
-        steps = self._core.index.steps
-        return {key: CollectorStats.of(steps[key]) for key in self._collectors}
+        return {key: CollectorStats.of(step) for key, step in self._registry.steps.items()}
 
     def get_publisher(self) -> EventPublisher:
         """The same as `publisher`."""
@@ -367,9 +357,9 @@ class CollectorQueue:
         try:
             running = Running(self._core, self._options)
             try:
-                for collector in list(self._collectors.values()):
+                for collector in list(self.collectors.values()):
                     running.keep(await running.enter(collector))
-                await running.start_workers(list(self._core.index.steps.values()))
+                await running.start_workers(list(self._registry.steps.values()))
             except BaseException:
                 for error in await running.exit_all():
                     quietly(
@@ -377,7 +367,7 @@ class CollectorQueue:
                 )
                 raise
             self._running = running
-            running.open(list(self._core.index.steps.values()))
+            running.open(list(self._registry.steps.values()))
         finally:
             self._starting = False
 
@@ -501,10 +491,7 @@ class CollectorQueue:
     def _lend_consumers(self, count: int) -> None:
         """One consumer more or less, whatever the maximum: a handler waits for all."""
         if self._running is not None and self._core.is_live:
-            if count > 0:
-                self._running.pool.grow(count)
-            else:
-                self._running.pool.shrink(-count)
+            self._running.lend(count)
 
     def __del__(self) -> None:
         running = getattr(self, "_running", None)
@@ -524,6 +511,6 @@ class CollectorQueue:
     def __repr__(self) -> str:
         state = "running" if self.is_running else "not running"
         return (
-            f"<CollectorQueue {state} collectors={len(self._collectors)} "
+            f"<CollectorQueue {state} collectors={len(self.collectors)} "
             f"queued={self._core.queued} consumers={self._core.consumers}>"
         )

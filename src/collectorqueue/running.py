@@ -19,7 +19,8 @@ from collectorqueue._native.plan import Step
 from collectorqueue._native.remote import RemoteOutlet
 from collectorqueue.admin.metrics import Ledger, Window
 from collectorqueue.admin.report import Reporter
-from collectorqueue.admin.scaler import LoadScaler
+from collectorqueue.admin.autoscaler import Autoscaler, Scaling, ScalingStats
+from collectorqueue.admin.scaler import PoolScaler, PoolState
 from collectorqueue.flow.collector import Collector
 from collectorqueue.flow.drain import Drain
 from collectorqueue.flow.failures import FailureLog
@@ -29,7 +30,7 @@ from collectorqueue.flow.threads import Threads
 from collectorqueue.options import Options
 from collectorqueue.quiet import quietly
 from collectorqueue.workers.pool import WorkerPool
-from collectorqueue.workers.recruiting import blueprint_of, encoding_of, settings_for
+from collectorqueue.workers.recruiting import blueprint_of, bounds_of, encoding_of, settings_for
 
 __all__ = ["DrainReport", "Running"]
 
@@ -67,12 +68,23 @@ class Running:
         self.closing: asyncio.Task[Any] | None = None
         self._core = core
         self._options = options
-        self._scaler = LoadScaler(options.min_consumers, options.max_consumers)
+        bounds = (options.min_consumers, options.max_consumers)
+        self._scaler = Autoscaler(
+            options.scaling or PoolScaler(*bounds),
+            bounds,
+            self.loop,
+            self.context,
+            read=self._consumers_now,
+            resize=self._resize,
+            on_scaled=self._note_scaling,
+        )
+        self._worker_scaler: Autoscaler | None = None
+        self._most_workers = 0
+        self._lent = 0  # consumers
         self._failures = FailureLog(core, self.loop, self.context)
         self._tenures: dict[str, Tenure] = {}
         self._leaving: set[asyncio.Task[BaseException | None]] = set()
         self._reporter: Reporter | None = None
-        self._shrinking: asyncio.TimerHandle | None = None
         self.window: Window
 
     def open(self, steps: list[Step]) -> None:
@@ -81,7 +93,9 @@ class Running:
         self._core.open(
             self.loop,
             self.context,
-            on_short=self._grow,
+            on_short=self._scaler.on_short,
+            # The rule of the house decides nothing there.
+            on_freed=self._scaler.on_finish if options.scaling else None,
             on_compensate=self.pool.run_alone,
             on_bad_outcome=self._failures.note,
         )
@@ -90,7 +104,7 @@ class Running:
         if self.workers is not None:
             self.workers.crew.join()
         stats = None if self.workers is None else self.workers.stats
-        self.window = Window(self._core, stats)
+        self.window = Window(self._core, stats, self.scaling, self.limited_by)
         if options.report_interval:
             self._reporter = Reporter(
                 self.window.metrics, options.report_interval, self.loop, self.context
@@ -118,16 +132,32 @@ class Running:
 
     async def _recruit(self, remote: list[Step]) -> WorkerPool:
         options = self._options
+        settings = settings_for(
+            options.workers, options.max_events_per_worker, options.max_worker_bytes
+        )
+        bounds = (settings.fewest, settings.most)
+        self._most_workers = settings.most
+        policy = PoolScaler.for_workers(*bounds)
+        self._worker_scaler = scaler = Autoscaler(
+            policy,
+            bounds,
+            self.loop,
+            self.context,
+            read=self._workers_now,
+            resize=lambda before, after: pool.resize(before, after),
+            on_scaled=self._note_scaling,
+            pool="workers",
+        )
         self.workers = pool = WorkerPool(
             self._core,
             self.loop,
             self.context,
-            settings_for(
-                options.workers, options.max_events_per_worker, options.max_worker_bytes
-            ),
+            settings,
             queue_type=options.queue_type,
             default_priority=options.default_priority,
             ageing=options.ageing,
+            on_short=scaler.on_short,
+            on_started=policy.note_start,
         )
         for step in remote:
             self._lead_out(pool, step)
@@ -179,8 +209,9 @@ class Running:
     def stop(self) -> None:
         """Everything that is not an event: timers, threads, the last log lines."""
         self._core.shut()
-        if self._shrinking is not None:
-            self._shrinking.cancel()
+        self._scaler.stop()
+        if self._worker_scaler is not None:
+            self._worker_scaler.stop()
         if self._reporter is not None:
             self._reporter.stop()
         self._failures.close()
@@ -240,29 +271,72 @@ class Running:
 
     # -- scaling ------------------------------------------------------------------
 
-    def _grow(self) -> None:
+    def _consumers_now(self) -> PoolState:
         core = self._core
-        available = core.idle_consumers + core.starting
-        count = self._scaler.on_short(core.queued, core.consumers, available)
-        if count:
-            self.pool.grow(count)
-            if self._shrinking is None:
-                self._arm()
-
-    def _arm(self) -> None:
-        self._shrinking = self.loop.call_later(
-            self._scaler.hold_s, self._shrink, context=self.context
+        return PoolState(
+            queued=core.in_lane(),
+            # Those that were lent stand in for others that are blocked.
+            busy=core.busy - self._lent,
+            pool=core.consumers - self._lent,
+            starting=core.starting,
+            peak=core.take_peak(),
         )
 
-    def _shrink(self) -> None:
-        self._shrinking = None
+    def _workers_now(self) -> PoolState:
+        assert self.workers is not None
+        pool, crew = self.workers, self.workers.crew
+        return PoolState(
+            queued=crew.waits,
+            busy=crew.busy,
+            pool=pool.wanted,
+            starting=pool.wanted - pool.ready,
+            peak=crew.take_peak(),
+            oldest=crew.short_since / 1e9 if crew.short_since else None,
+        )
+
+    def set_workers(self, workers: int | tuple[int, int] | None) -> None:
+        """Keep between so many workers from now on."""
+        if self._worker_scaler is not None:
+            bounds = bounds_of(workers)
+            self._most_workers = bounds[1]
+            self._worker_scaler.set_bounds(*bounds)
+
+    def _resize(self, before: int, after: int) -> None:
+        if after > before:
+            self.pool.grow(after - before)
+        elif after < before:
+            self.pool.shrink(before - after)
+
+    def lend(self, count: int) -> None:
+        """So many consumers more, or fewer, whatever the bounds: handlers are blocked."""
+        self._lent += count
+        self._resize(0, count) if count > 0 else self._resize(-count, 0)
+
+    def set_consumers(self, smallest: int, largest: int) -> None:
+        """Keep between so many consumers from now on."""
+        self._core.set_max_consumers(largest)
+        if self._options.autoscale:
+            self._scaler.set_bounds(smallest, largest)
+        else:
+            self._resize(self._core.consumers - self._lent, largest)
+
+    def _note_scaling(self, scaling: Scaling) -> None:
+        pass
+
+    def scaling(self) -> ScalingStats:
+        """What the autoscaler has done to the consumers."""
+        return self._scaler.stats()
+
+    def limited_by(self) -> str | None:
+        """What keeps a pool from growing while events wait, as in Load."""
         core = self._core
-        idle = core.idle_longer_than(int(self._scaler.hold_s * 1e9))
-        count = self._scaler.on_timer(core.consumers, idle)
-        if count:
-            self.pool.shrink(count)
-        if core.consumers > self._options.min_consumers:
-            self._arm()
+        if core.in_lane() and core.busy >= core.consumers >= core.max_consumers:
+            return "max_consumers"
+        if core.in_lane() and core.is_loop_bound:
+            return "loop"
+        if self.workers is not None and self.workers.crew.short_since:
+            return "workers" if self.workers.wanted >= self._most_workers else None
+        return None
 
     def _break_down(self, why: str) -> None:
         quietly(log, logging.ERROR, "the queue has failed: %s", why)

@@ -468,9 +468,9 @@ async def test_collector_stats_count_runs_and_their_times_in_seconds() -> None:
         await queue.publisher.wait()
         stats = queue.collector_stats()["work"]
         assert (stats.received, stats.ok, stats.failed, stats.running) == (4, 3, 1, 0)
-        assert stats.run_p50 == pytest.approx(1.0, rel=0.02)
-        assert stats.run_p99 == pytest.approx(100.0, rel=0.02)
-        assert stats.wait_p99 == pytest.approx(0.0, abs=0.001)
+        assert stats.run.p50 == pytest.approx(1.0, rel=0.02)
+        assert stats.run.p99 == pytest.approx(100.0, rel=0.02)
+        assert stats.wait.p99 == pytest.approx(0.0, abs=0.001)
 
 
 @both_loops

@@ -209,7 +209,7 @@ async def test_autoscale_keeps_between_its_bounds() -> None:
         await until(lambda: len(gate.started) == 5)
         await ticks(5)
         assert queue.consumers == 5
-        assert queue.load == queue.current_load() == Load(15, 5, 5)
+        assert queue.load == queue.current_load() == Load(15, 5, 5, "max_consumers")
         assert queue.load.ratio == 4.0
         gate.open()
 

@@ -302,7 +302,7 @@ async def everything() -> None:
         assert_type(whole.ledger, Ledger)
         assert_type(whole.ledger.closes, bool)
         assert_type(whole.consumers + whole.consumer_count(), int)
-        assert_type(whole.collector_stats()["store"].run_p99, float)
+        assert_type(whole.collector_stats()["store"].run.p99, float)
         await whole.add_collector(Collector("late", len))
         await whole.remove_collector("late")
     report = await whole.close(timeout=2)

@@ -20,16 +20,17 @@ from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.context cimport (
     RunContext, Scope, begin_run, end_part, scoped_copy, step_in, step_out, tidy,
 )
-from collectorqueue._native.core cimport Core, describe_miss
-from collectorqueue._native.driver cimport GIVEN_UP, SUSPENDED, Driver
+from collectorqueue._native.core cimport Core, waiting
+from collectorqueue._native.counters cimport count_ns
+from collectorqueue._native.driver cimport GIVEN_UP, SUSPENDED, Driver, outcome_of
 from collectorqueue._native.event cimport (
     ABORTED, FAILED, IN_HAND, OK, QUEUED, UNROUTED, CollectorEvent,
 )
 from collectorqueue._native.gathering cimport Gathering, gather
 from collectorqueue._native.plan cimport Step, count_run
-from collectorqueue._native.results cimport Error, Ok, ResultList, error_from
-from collectorqueue._native.router cimport as_route
-from collectorqueue._native.sums cimport count_time
+from collectorqueue._native.results cimport Error, Ok, error_from
+from collectorqueue._native.router cimport as_route, describe_miss
+from collectorqueue._native.sums cimport count_time, note_hold
 
 from collectorqueue.errors import EventAborted, Unrouted
 
@@ -124,7 +125,11 @@ cdef class Consumer(Driver):
     cdef object go_on(self, object thrown):
         cdef Core core = self.core
         if self.stage == COLLECTING:
-            if self.resume(thrown) == SUSPENDED or self.own_part_done() == WAITING:
+            self.now = monotonic_ns()
+            if self.resume(thrown) == SUSPENDED:
+                note_hold(core, self.step, monotonic_ns() - self.now)
+                return self.pause()
+            if self.own_part_done() == WAITING:
                 return self.pause()
         elif self.stage == JOINING:
             self.bell = None
@@ -180,16 +185,18 @@ cdef class Consumer(Driver):
                     core.excess -= 1
                     self.retiring = True
                     return self.end()
-                if core.in_slice and self.now >= core.slice_end and core.queued:
+                if core.in_slice and self.now >= core.slice_end and waiting(core):
                     self.stage = SLICED
+                    core.is_loop_bound = True
                     core.coming += 1
                     return None
                 self.event = core.take(self.now)
                 if self.event is None:
                     return self.go_idle()
             if self.start() == WAITING:
+                note_hold(core, self.step, monotonic_ns() - self.now)
                 return self.pause()
-            if not core.in_slice and core.queued:
+            if not core.in_slice and waiting(core):
                 core.begin_slice(self.now)
 
     cdef int start(self) except -1:
@@ -211,10 +218,12 @@ cdef class Consumer(Driver):
             if (<Step>route).outlet is not None and self.send_out(<Step>route):
                 return FREE
             self.core.take_out(event, self.now)
+            count_ns(&self.core.wait_times, self.now - event.sent_ns)
             if self.begin(<Step>route, event) == SUSPENDED:
                 return WAITING
             return self.own_part_done()
         self.core.take_out(event, self.now)
+        count_ns(&self.core.wait_times, self.now - event.sent_ns)
         if not <tuple>route:
             self.now = monotonic_ns()
             self.core.settle(event, UNROUTED, Error(Unrouted(describe_miss(event.payload))),
@@ -357,8 +366,10 @@ cdef class Consumer(Driver):
 
     cdef int own_part_done(self) except -1:
         """What the consumer itself drove is over."""
+        cdef int64_t begun = self.now
         self.stage = COLLECTING
         self.now = monotonic_ns()
+        note_hold(self.core, self.step, self.now - begun)
         if self.gathering is None:
             self.finish()
             return FREE
@@ -402,6 +413,8 @@ cdef class Consumer(Driver):
             self.now = self.core.counted_ns
         count_time(self.core, self.now)
         self.core.busy -= 1
+        if self.core.on_freed is not None and waiting(self.core):
+            self.core.on_freed()
         return 0
 
     cdef int forget_event(self) except -1:
@@ -451,7 +464,10 @@ cdef class Consumer(Driver):
     cdef object pause(self):
         """Give the turn up for the event in hand; others may go on."""
         cdef Core core = self.core
-        if core.queued and core.coming == 0:
+        cdef Py_ssize_t queued = waiting(core)
+        if queued + core.busy > core.peak_demand:
+            core.peak_demand = queued + core.busy
+        if queued and core.coming == 0:
             core.call_for_help()
         if self.stage == COLLECTING:
             yielded, self.yielded = self.yielded, None
@@ -473,6 +489,7 @@ cdef class Consumer(Driver):
         if self.context is not None:
             tidy(self.context)
         self.idle_since = self.now
+        self.core.is_loop_bound = False
         self.core.idle.append(self)
         self.core.elsewhere.all_offered()
         return self.ring_later()
@@ -484,7 +501,7 @@ cdef class Consumer(Driver):
         core.seats.pop(self, None)
         if self.spent:
             self.expect_successor()
-        if core.queued and core.coming == 0:
+        if waiting(core) and core.coming == 0:
             core.call_for_help()
         raise StopIteration
 
@@ -502,18 +519,9 @@ cdef class Consumer(Driver):
         self.lost = True
         core.seats.pop(self, None)
         self.expect_successor()
-        if core.queued and core.coming == 0:
+        if waiting(core) and core.coming == 0:
             core.call_for_help()
         raise thrown
-
-
-cdef char outcome_of(object answer) except -1:
-    """What an answer other than a plain Ok makes of its event."""
-    if type(answer) is not ResultList:
-        return FAILED
-    if not (<ResultList>answer).data:
-        return UNROUTED
-    return FAILED if answer.errors() else OK
 
 
 Coroutine.register(Consumer)

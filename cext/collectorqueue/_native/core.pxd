@@ -6,9 +6,9 @@ from collectorqueue._native.context cimport Scope
 from collectorqueue._native.event cimport CollectorEvent, EventWait, Payload
 from collectorqueue._native.lanes cimport Lane
 from collectorqueue._native.outlet cimport Elsewhere
+from collectorqueue._native.places cimport Places
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.router cimport Index
-from collectorqueue._native.seats cimport Seats
 from collectorqueue._native.timers cimport Timers
 from collectorqueue._native.waits cimport Waits
 
@@ -27,7 +27,7 @@ cdef enum Phase:
     NEW, OPEN, DRAINING, CLOSED, BROKEN
 
 
-cdef class Core(Seats):
+cdef class Core(Places):
     # what the queue is
     cdef readonly Index index
     cdef Lane lane
@@ -37,7 +37,6 @@ cdef class Core(Seats):
     cdef bint strict_routes         # a send that matches nothing raises
     cdef bint propagate             # events run in a copy of their sender's context
     cdef bint waits_when_full
-    cdef Py_ssize_t capacity
 
     # where it stands
     cdef char phase
@@ -46,9 +45,6 @@ cdef class Core(Seats):
     cdef int64_t sequence
 
     # who waits
-    cdef object senders             # futures of blocked senders, in order
-    cdef Py_ssize_t parked
-    cdef Py_ssize_t reserved        # free places that belong to a sender who was woken
     cdef Barriers barriers
     cdef Waits waits                # of handlers, for events
     cdef Elsewhere elsewhere        # what is in other processes; never None
@@ -56,6 +52,7 @@ cdef class Core(Seats):
 
     # what is done elsewhere
     cdef object on_short            # (): more consumers would help
+    cdef object on_freed            # (): a consumer is free, others wait; or None
     cdef object on_compensate       # (event): it needs a consumer of its own
     cdef object on_bad_outcome      # (event): not OK
 
@@ -73,11 +70,14 @@ cdef class Core(Seats):
     cdef int drop_expired(self, CollectorEvent event) except -1
     cdef int call_for_help(self) except -1
     cdef int cover(self) except -1
-    cdef int admit(self) except -1
     cdef Scope inside(self)
 
 
-cdef str describe_miss(Payload payload)
+cdef inline Py_ssize_t waiting(Core core) noexcept:
+    """Events in the lane: for consumers, not for another process."""
+    return core.lane.used - core.lane.gone
+
+
 cdef int64_t ttl_ns(Payload payload) except -1
 
 

@@ -4,35 +4,35 @@ Rules of residence: bookkeeping in one step, so that the ledger closes at every 
 No user code runs from here, except a custom router's `select`; how many consumers there
 should be, what is logged and what is drained when, is decided by the callables handed in.
 """
-import collections
 import enum
-from asyncio import get_running_loop
 from contextvars import copy_context
 
 cimport cython
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.barrier cimport Barriers
+from collectorqueue._native.counters cimport count_ns
 from collectorqueue._native.context cimport Scope, current_scope
 from collectorqueue._native.event cimport (
-    ABORTED, BY_KEY, BY_TOPIC, DROPPED, ELSEWHERE, FAILED, IN_HAND, IN_LANE, OK, QUEUED, RUNNING, UNROUTED,
+    ABORTED, DROPPED, ELSEWHERE, FAILED, IN_HAND, IN_LANE, OK, QUEUED, RUNNING, UNROUTED,
     CollectorEvent, EventWait, Payload, new_event, wake_waiters,
 )
 from collectorqueue._native.lanes cimport Lane, make_lane
 from collectorqueue._native.outlet cimport Elsewhere
+from collectorqueue._native.places cimport Places
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.results cimport Error, Ok
-from collectorqueue._native.router cimport Index
-from collectorqueue._native.seats cimport Seat, Seats
-from collectorqueue._native.sums cimport count_time
+from collectorqueue._native.router cimport Index, describe_miss
+from collectorqueue._native.seats cimport Seat
+from collectorqueue._native.sums cimport count_left, count_time
 from collectorqueue._native.timers cimport Timers
 from collectorqueue._native.waits cimport Waits
 from collectorqueue._native.untracked cimport is_atomic, is_tracked, track
 
 from collectorqueue.errors import (
     EventAborted, EventDropped, QueueClosed, QueueFailed, QueueFull, QueueNotStarted,
-    Unrouted, WrongLoop, WrongThread,
+    Unrouted, WrongThread,
 )
 
 
@@ -45,7 +45,7 @@ class Overflow(enum.StrEnum):
 
 @cython.final
 @cython.no_gc_clear
-cdef class Core(Seats):
+cdef class Core(Places):
     """The state of one queue. Belongs to one loop and its thread."""
 
     def __cinit__(self, *, queue_type, Py_ssize_t capacity, int64_t default_priority,
@@ -63,9 +63,7 @@ cdef class Core(Seats):
 
     def clear(self):
         """Back to an empty ledger."""
-        Seats.clear(self)
-        self.senders = collections.OrderedDict()
-        self.parked = self.reserved = 0
+        Places.clear(self)
         self.barriers = Barriers()
         self.waits = Waits()
         self.when_empty = None
@@ -73,13 +71,14 @@ cdef class Core(Seats):
 
     # -- life ---------------------------------------------------------------------
 
-    def open(self, loop, context, *, on_short, on_compensate, on_bad_outcome):
+    def open(self, loop, context, *, on_short, on_freed, on_compensate, on_bad_outcome):
         """Accept events from now on, in this thread, for this loop."""
         self.clear()
         self.attend(loop, context)
         self.thread = this_thread()
         self.timers = Timers(loop, self.expire)
         self.on_short = on_short
+        self.on_freed = on_freed
         self.on_compensate = on_compensate
         self.on_bad_outcome = on_bad_outcome
         self.failure = None
@@ -104,15 +103,6 @@ cdef class Core(Seats):
         self.phase = BROKEN
         self.refuse_senders(self.failure)
         self.abort_queued(self.failure)
-
-    def refuse_senders(self, error):
-        senders = self.senders
-        self.senders = collections.OrderedDict()
-        self.parked = 0
-        for place in senders:
-            if not place.done():
-                place.set_exception(error)
-                place.exception()   # whoever waits still gets it; nobody is warned twice
 
     def abort_queued(self, error):
         """End everything that waits, in order; returns the payloads."""
@@ -143,13 +133,13 @@ cdef class Core(Seats):
 
     def running(self):
         """The events that run now, here or elsewhere."""
-        here = Seats.running(self)
+        here = Places.running(self)
         seen = set(here)
         return here + [event for event in self.elsewhere.running() if event not in seen]
 
     def abort_running(self, why):
         """Cancel everything that runs."""
-        Seats.abort_running(self, why)
+        Places.abort_running(self, why)
         self.elsewhere.abort(why)
 
     def emptied(self):
@@ -230,6 +220,7 @@ cdef class Core(Seats):
         count_time(self, now)
         self.queued += 1
         self.accepted += 1
+        self.sent_ns += <uint64_t>now
         if payload.rare is not None:
             event.expires = True
             self.timers.add(now + ttl_ns(payload), event)
@@ -237,31 +228,6 @@ cdef class Core(Seats):
             # A consumer that is at work takes it next, or calls for help if it must wait.
             self.call_for_help()
         return event
-
-    def check_loop(self):
-        """Raise WrongLoop unless the queue's own loop is running this."""
-        loop = get_running_loop()
-        if loop is not self.loop:
-            raise WrongLoop(f"a queue is used on its own loop, {self.loop!r}, got {loop!r}")
-
-    def park(self):
-        """A future for a place, behind all other blocked senders."""
-        self.check_loop()
-        place = self.loop.create_future()
-        self.senders[place] = None
-        self.parked += 1
-        if self.reserved == 0:
-            self.admit()
-        return place
-
-    def unpark(self, place):
-        """A blocked sender has gone; a place that was his passes to the next."""
-        if place in self.senders:
-            del self.senders[place]
-            self.parked -= 1
-        elif place.done() and not place.cancelled() and place.exception() is None:
-            self.reserved -= 1
-            self.admit()
 
     def fill_place(self, Payload payload not None):
         """Accept a payload in the place that its sender waited for."""
@@ -273,15 +239,6 @@ cdef class Core(Seats):
         finally:
             if self.parked:
                 self.admit()
-
-    cdef int admit(self) except -1:
-        while self.parked and self.queued + self.reserved < self.capacity:
-            place, _ = self.senders.popitem(False)
-            self.parked -= 1
-            if not place.done():
-                self.reserved += 1
-                place.set_result(None)
-        return 0
 
     # -- take ---------------------------------------------------------------------
 
@@ -341,12 +298,14 @@ cdef class Core(Seats):
         """Give an event its one outcome, count it, wake who waits."""
         if event.state >= OK:
             return 0
+        count_time(self, now)
         if event.state == QUEUED:
-            count_time(self, now)
             self.queued -= 1
         else:
             self.in_flight -= 1
             self.service_ns += now - event.start_ns
+            count_ns(&self.service_times, now - event.start_ns)
+        count_left(self, event.sent_ns, now)
         event.state = outcome
         event.end_ns = now
         # An Ok is tracked if its value can be, and settling one must not cost a call.
@@ -395,7 +354,7 @@ cdef class Core(Seats):
     cdef int leave_lane(self, CollectorEvent event) except -1:
         """An event has ended, or was taken, where it waited: a dead entry is there now."""
         if event.place == IN_LANE:
-            self.lane.forget()
+            self.lane.forget(event)
         elif event.place == ELSEWHERE:
             self.elsewhere.forget(event)
         return 0
@@ -433,6 +392,16 @@ cdef class Core(Seats):
         elif self.waits.uncovered:
             self.cover()
         return 0
+
+    def in_lane(self):
+        """Events that wait for a consumer."""
+        return waiting(self)
+
+    def take_peak(self):
+        """The most events that waited or ran when one paused, since the last call."""
+        peak = self.peak_demand
+        self.peak_demand = waiting(self) + self.busy
+        return peak
 
     # -- waiting ------------------------------------------------------------------
 
@@ -473,10 +442,10 @@ cdef class Core(Seats):
             if wait.event.state != QUEUED or wait.event.place > IN_HAND:
                 del self.waits.uncovered[wait]  # it runs, or needs no consumer
                 continue
-            if (self.queued > len(self.idle) + self.coming
+            if (waiting(self) > len(self.idle) + self.coming
                     and self.consumers < self.max_consumers):
                 self.on_short()
-            if self.queued > len(self.idle) + self.coming:
+            if waiting(self) > len(self.idle) + self.coming:
                 del self.waits.uncovered[wait]
                 self.on_compensate(wait.event)
         return 0
@@ -518,13 +487,3 @@ def step_of(collector):
 
 def is_queued(CollectorEvent event):
     return event.state == QUEUED
-
-
-cdef str describe_miss(Payload payload):
-    """Which address found no collector."""
-    if payload.mode == BY_KEY:
-        return f"no collector has the key {payload.address!r}"
-    if payload.mode == BY_TOPIC:
-        return f"no collector listens to the topic {payload.address!r}"
-    return "there is no collector"
-

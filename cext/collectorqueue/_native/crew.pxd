@@ -21,6 +21,8 @@ cdef class Crew(Elsewhere):
     cdef bint flushing              # it has been asked for, this turn
     cdef object on_timed            # (ns): something with this timeout is out
     cdef object on_short            # (): work waits, and no worker has room
+    cdef readonly int64_t short_since       # ns; 0: nothing waits
+    cdef Py_ssize_t peak_busy       # see take_peak
     cdef object decode
 
     cdef list errands(self)
@@ -33,6 +35,7 @@ cdef class Crew(Elsewhere):
     cdef int soil(self, Window window) except -1
     cdef int take_in(self, Window window, Finished *finished, const char *body) except -1
     cdef int flush_now(self) except -1
+    cdef int run_short(self) except -1
     cdef int take_back(self, Window window) except -1
     cdef bint has_any_room(self) except -1
     cdef bint is_expired(self, CollectorEvent event, int64_t now) except -1

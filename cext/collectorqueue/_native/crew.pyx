@@ -77,7 +77,7 @@ cdef class Crew(Elsewhere):
 
     cdef int forget(self, CollectorEvent event) except -1:
         if event.place == ELSEWHERE:
-            self.lane.forget()
+            self.lane.forget(event)
         return 0
 
     cdef bint cancel(self, CollectorEvent event) except -1:
@@ -135,6 +135,8 @@ cdef class Crew(Elsewhere):
     cdef int hand(self, Window window, Errand errand, int64_t now) except -1:
         if window.hand(errand, now):
             self.soil(window)
+            if window.outstanding == 1:
+                self.peak_busy = max(self.peak_busy, self.busy)
             if errand.outlet.timeout_ns:
                 self.on_timed(errand.outlet.timeout_ns)
         return 0
@@ -146,7 +148,7 @@ cdef class Crew(Elsewhere):
             window = self.choose(errand.outlet)
         if window is None:
             self.urgent.append(errand)
-            self.on_short()
+            self.run_short()
             return 0
         return self.hand(window, errand, monotonic_ns())
 
@@ -236,9 +238,18 @@ cdef class Crew(Elsewhere):
         error.text = traceback
         return error
 
+    cdef int run_short(self) except -1:
+        """Something waits: tell it once, until nothing does."""
+        if not self.short_since:
+            self.short_since = monotonic_ns()
+            self.on_short()
+        return 0
+
     def go_on(self):
         """There may be room now."""
         self.serve()
+        if self.lane.used == self.lane.gone and not self.urgent and not self.holding:
+            self.short_since = 0
         self.level()
         if self.dirty:
             self.flush_now()
@@ -440,6 +451,21 @@ cdef class Crew(Elsewhere):
         """How many events wait for a worker."""
         return (len(self.urgent) + self.lane.used - self.lane.gone
                 + sum(len((<Remote>outlet).held) for outlet in self.holding))
+
+    @property
+    def busy(self):
+        """How many workers have something to do."""
+        cdef Window window
+        cdef Py_ssize_t count = 0
+        for window in self.windows:
+            count += window.outstanding > 0
+        return count
+
+    def take_peak(self):
+        """The most events or workers that were wanted at once, since the last call."""
+        peak = max(self.peak_busy, self.waits + self.busy)
+        self.peak_busy = self.busy
+        return peak
 
     @property
     def out(self):

@@ -41,3 +41,6 @@ cdef class Driver(Seat):
     cdef int weigh_cancels(self, object exc) except -1
     cdef int take_back_cancels(self) except -1
     cdef int cancel_task(self) except -1
+
+
+cdef char outcome_of(object answer) except -1

@@ -20,7 +20,7 @@ from collectorqueue._native.awaiting cimport (
 from collectorqueue._native.context cimport RunContext, begin_run, step_in
 from collectorqueue._native.core cimport Core
 from collectorqueue._native.counters cimport count_ns, expect_count
-from collectorqueue._native.event cimport CollectorEvent
+from collectorqueue._native.event cimport FAILED, OK, UNROUTED, CollectorEvent
 from collectorqueue._native.plan cimport CALL, MISSING, ROUTER, Step, begin_step
 from collectorqueue._native.results cimport (
     Error, Ok, ResultList, as_result, error_from, sealed_list,
@@ -291,3 +291,12 @@ cdef object whole_answer(object value):
         return sealed_list([as_result(one) for one in value], (None,) * len(value))
     return error_from(TypeError(
         f"a router's handle_event returns a ResultList, got {value!r}"))
+
+
+cdef char outcome_of(object answer) except -1:
+    """What an answer other than a plain Ok makes of its event."""
+    if type(answer) is not ResultList:
+        return FAILED
+    if not (<ResultList>answer).data:
+        return UNROUTED
+    return FAILED if answer.errors() else OK

@@ -13,7 +13,7 @@ cdef class Lane:
     cdef CollectorEvent pop(self)
     cdef list events(self)
     cdef int refill(self, list events) except -1
-    cdef int forget(self) except -1
+    cdef int forget(self, CollectorEvent left) except -1
 
 
 cdef class FifoLane(Lane):

@@ -99,11 +99,14 @@ cdef class Lane:
         """Hold exactly these, as `events()` gave them."""
         return 0
 
-    cdef int forget(self) except -1:
-        """One event that waits here has ended; sweep when the dead are the majority."""
+    cdef int forget(self, CollectorEvent left) except -1:
+        """This event waits here no more: it has ended, or is about to begin out of turn.
+
+        Sweeps when such are the majority.
+        """
         self.gone += 1
         if self.gone > FEW and self.gone * 2 > self.used:
-            self.refill(self.events())
+            self.refill([event for event in self.events() if event is not left])
         return 0
 
     def __len__(self):
@@ -348,7 +351,7 @@ cdef class Probe:
     def drop(self, CollectorEvent event not None):
         """End an event where it waits."""
         event.state = ABORTED
-        self.lane.forget()
+        self.lane.forget(event)
 
     def payloads(self):
         """All that waits, next one first."""

@@ -6,7 +6,7 @@ nothing that is off. The steps of the delivery policies will join here.
 cimport cython
 from libc.stdint cimport int64_t
 
-from collectorqueue._native.counters cimport free_tally, histogram_of
+from collectorqueue._native.counters cimport free_tally, histogram_of, quantiles_of
 from collectorqueue._native.event cimport Labelled
 from collectorqueue._native.outlet cimport Outlet
 
@@ -45,6 +45,10 @@ cdef class Step(Labelled):
     def run(self):
         """How long its runs took: a Histogram, up to now."""
         return histogram_of(&self.runs)
+
+    def quantiles(self):
+        """Of waits and runs, as `quantiles_of` gives them."""
+        return quantiles_of(&self.waits), quantiles_of(&self.runs)
 
     def when_at_rest(self, callback):
         """Call `callback()` once nothing of it runs; at once if nothing does."""

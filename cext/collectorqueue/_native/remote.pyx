@@ -46,7 +46,7 @@ cdef class RemoteOutlet(Remote):
         else:
             event.place = ELSEWHERE
             crew.lane.push(event)
-            crew.on_short()
+            crew.run_short()
         return 0
 
     cdef int rush(self, CollectorEvent event, int64_t now) except -1:

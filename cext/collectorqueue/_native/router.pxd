@@ -18,3 +18,4 @@ cdef class Index:
 
 
 cdef object as_route(tuple steps)
+cdef str describe_miss(Payload payload)

@@ -7,7 +7,7 @@ it: one Step, or else a tuple of them. Building is linear: routes are made when 
 cimport cython
 from cpython.ref cimport PyObject
 
-from collectorqueue._native.event cimport BY_BROADCAST, BY_KEY, Payload
+from collectorqueue._native.event cimport BY_BROADCAST, BY_KEY, BY_TOPIC, Payload
 from collectorqueue._native.plan cimport Step, missing_step
 
 from collectorqueue.errors import DuplicateKey, UnknownKey
@@ -53,6 +53,12 @@ cdef class Index:
                 del self.topics[topic]
             self.topic_routes.pop(topic, None)
         self.everyone = None
+
+    def active_steps(self):
+        """Those that events came to, in registration order."""
+        cdef Step step
+        return [step for step in self.steps.values()
+                if step.ok or step.failed or step.running]
 
     cdef object route(self, Payload payload):
         """The Step for a payload, or a tuple of none or several, in registration order."""
@@ -116,3 +122,12 @@ def registration(Step step):
 cdef object as_route(tuple steps):
     """One step is a route by itself: that saves a tuple on every event's way."""
     return steps[0] if len(steps) == 1 else steps
+
+
+cdef str describe_miss(Payload payload):
+    """Which address found no collector."""
+    if payload.mode == BY_KEY:
+        return f"no collector has the key {payload.address!r}"
+    if payload.mode == BY_TOPIC:
+        return f"no collector listens to the topic {payload.address!r}"
+    return "there is no collector"

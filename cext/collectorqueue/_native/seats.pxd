@@ -19,10 +19,11 @@ cdef class Seats(Sums):
     cdef dict seats
     cdef list idle                  # waiting seats, the last one is woken first
     cdef readonly Py_ssize_t peak_consumers
-    cdef readonly Py_ssize_t max_consumers
     cdef readonly Py_ssize_t vacant         # left without being told, to be filled again
     cdef Py_ssize_t excess          # busy consumers that shall leave after their event
     cdef Py_ssize_t turning         # consumers inside their turn, one within the other
+    cdef readonly bint is_loop_bound        # a whole slice was used up, and more waits
+    cdef Py_ssize_t peak_demand     # of events that wait or run; see take_peak
     cdef Py_ssize_t coming          # consumers that will look at the lane without being woken
 
     # one time slice for all of them

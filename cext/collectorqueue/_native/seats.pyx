@@ -30,7 +30,8 @@ cdef class Seats(Sums):
         self.idle = []
         self.peak_consumers = self.vacant = 0
         self.excess = self.coming = self.turning = 0
-        self.in_slice = False
+        self.in_slice = self.is_loop_bound = False
+        self.peak_demand = 0
 
     def attend(self, loop, context):
         """This loop is the one that turns."""

@@ -3,9 +3,11 @@
 Rules of residence: numbers. Whoever changes a count says first how late it is
 (`count_time`), so that averages come from integrals over time and not from samples.
 """
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memset
 
 from collectorqueue._native.clock cimport monotonic_ns
+from collectorqueue._native.counters cimport Tally, free_tally, quantiles_of
 from collectorqueue._native.event cimport Hub
 
 
@@ -21,6 +23,17 @@ cdef class Sums(Hub):
         self.counted_ns = monotonic_ns()
         self.queued_ns = self.busy_ns = self.consumer_ns = 0
         self.wait_ns = self.service_ns = 0
+        self.at_cap_ns = self.hold_ns = 0
+        self.present_ns = self.sent_ns = self.stayed_ns = 0
+        self.holder = None
+        forget_tally(&self.wait_times)
+        forget_tally(&self.service_times)
+        forget_tally(&self.sojourn_times)
+
+    def __dealloc__(self):
+        free_tally(&self.wait_times)
+        free_tally(&self.service_times)
+        free_tally(&self.sojourn_times)
 
     def totals(self):
         """Sums since the start: (now, queued, busy, consumers) in ns of the clock and of
@@ -29,3 +42,34 @@ cdef class Sums(Hub):
         ended = self.ok + self.failed + self.unrouted + self.dropped + self.aborted
         return (self.counted_ns, self.queued_ns, self.busy_ns, self.consumer_ns,
                 self.accepted, self.started, ended, self.wait_ns, self.service_ns)
+
+    def little_residual(self):
+        """Conservation, as a share: what events stayed, by their own stamps, against how many
+        were present when. Anything but 0.0 is an event lost, doubled or stamped wrongly."""
+        cdef int64_t now = monotonic_ns()
+        cdef uint64_t present
+        count_time(self, now)
+        present = (<uint64_t>(self.queued + self.in_flight) * <uint64_t>now
+                   - self.sent_ns + self.stayed_ns)
+        off = <int64_t>(self.present_ns - present)
+        return abs(off) / max(1, <int64_t>self.present_ns)
+
+    def quantiles(self):
+        """Of waits, services and sojourns, as `quantiles_of` gives them."""
+        return (quantiles_of(&self.wait_times), quantiles_of(&self.service_times),
+                quantiles_of(&self.sojourn_times))
+
+    @property
+    def at_cap(self):
+        """Seconds in which events waited and the pool was at its largest."""
+        return self.at_cap_ns / 1e9
+
+    @property
+    def longest_hold(self):
+        """(seconds, the collector's Step or None) of the run that held the loop longest."""
+        return self.hold_ns / 1e9, self.holder
+
+
+cdef void forget_tally(Tally *tally) noexcept:
+    free_tally(tally)
+    memset(tally, 0, sizeof(Tally))

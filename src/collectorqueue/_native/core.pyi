@@ -10,9 +10,9 @@ from collectorqueue._native.barrier import Members
 from collectorqueue._native.driver import Driver
 from collectorqueue._native.event import CollectorEvent, Payload
 from collectorqueue._native.lanes import QueueType
+from collectorqueue._native.places import Places
 from collectorqueue._native.plan import Step
 from collectorqueue._native.router import Index
-from collectorqueue._native.seats import Seats
 
 class Overflow(enum.StrEnum):
     """What happens to a send when the queue is full."""
@@ -21,7 +21,7 @@ class Overflow(enum.StrEnum):
     REJECT = "reject"
 
 @final
-class Core(Seats):
+class Core(Places):
     """The state of one queue. Belongs to one loop and its thread."""
 
     def __new__(
@@ -55,6 +55,7 @@ class Core(Seats):
         context: contextvars.Context,
         *,
         on_short: Callable[[], object],
+        on_freed: Callable[[], object] | None,
         on_compensate: Callable[[CollectorEvent], object],
         on_bad_outcome: Callable[[CollectorEvent], object],
     ) -> None:
@@ -68,9 +69,6 @@ class Core(Seats):
 
     def break_down(self, why: str) -> None:
         """All consumers were lost: nothing can run. Everything queued is ABORTED."""
-
-    def refuse_senders(self, error: BaseException) -> None:
-        """All blocked senders get this error."""
 
     def abort_queued(self, error: BaseException) -> list[Payload[Any]]:
         """End everything that waits, in order; returns the payloads."""
@@ -96,18 +94,17 @@ class Core(Seats):
     ) -> None:
         """Route by `select(payload) -> tuple of steps`, or hand all to `whole_step`."""
 
-    def check_loop(self) -> None: ...
-    def park(self) -> asyncio.Future[None]:
-        """A future for a place, behind all other blocked senders."""
-
-    def unpark(self, place: asyncio.Future[None]) -> None:
-        """A blocked sender has gone; a place that was his passes to the next."""
-
     def fill_place(self, payload: Payload[Any]) -> CollectorEvent:
         """Accept a payload in the place that its sender waited for."""
 
     def expire(self, event: CollectorEvent) -> None:
         """A ttl is over."""
+
+    def in_lane(self) -> int:
+        """Events that wait for a consumer."""
+
+    def take_peak(self) -> int:
+        """The most events that waited or ran when one paused, since the last call."""
 
     def is_inside(self) -> bool:
         """Whether a handler of this queue is calling."""

@@ -32,6 +32,17 @@ class Crew(Elsewhere):
         """How many events wait for a worker."""
 
     @property
+    def short_since(self) -> int:
+        """Since when something waits, ns of the clock; 0: nothing does."""
+
+    @property
+    def busy(self) -> int:
+        """How many workers have something to do."""
+
+    def take_peak(self) -> int:
+        """The most events or workers that were wanted at once, since the last call."""
+
+    @property
     def out(self) -> int:
         """How many events workers have."""
 

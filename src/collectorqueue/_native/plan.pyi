@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Self, final
 
 from collectorqueue._native.counters import Histogram
+from collectorqueue._native.sums import _Quantiles
 from collectorqueue._native.event import Labelled
 from collectorqueue._native.outlet import Outlet
 
@@ -50,6 +51,9 @@ class Step(Labelled):
     def wait(self) -> Histogram: ...
     @property
     def run(self) -> Histogram: ...
+    def quantiles(self) -> tuple[_Quantiles, _Quantiles]:
+        """Of waits and runs: count, mean, p50, p90, p99, p99.9; seconds."""
+
     def when_at_rest(self, callback: Callable[[], object]) -> None:
         """Call `callback()` once nothing of it runs; at once if nothing does."""
 

@@ -20,6 +20,9 @@ class Index:
     def remove(self, step: Step, topics: Iterable[str]) -> None:
         """Route to a step no longer."""
 
+    def active_steps(self) -> list[Step]:
+        """Those that events came to, in registration order."""
+
     def find(self, payload: Payload[Any]) -> list[str]:
         """The keys of the collectors that a payload would go to."""
 

@@ -19,7 +19,9 @@ class Seats(Sums):
     @property
     def peak_consumers(self) -> int: ...
     @property
-    def max_consumers(self) -> int: ...
+    def is_loop_bound(self) -> bool:
+        """A whole slice of the loop's time was used up, and more waits."""
+
     @property
     def idle_consumers(self) -> int: ...
     @property

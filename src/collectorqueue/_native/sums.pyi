@@ -1,12 +1,34 @@
 """What is counted of one queue: its ledger, and how long it had how much to do."""
 
+from typing import Any
+
 from typing_extensions import disjoint_base
 
 from collectorqueue._native.event import Hub
 
+_Quantiles = tuple[int, float, float, float, float, float]
+
 @disjoint_base
 class Sums(Hub):
     """The counts of one queue since it was started."""
+
+    @property
+    def max_consumers(self) -> int: ...
+    @property
+    def at_cap(self) -> float:
+        """Seconds in which events waited and the pool was at its largest."""
+
+    @property
+    def longest_hold(self) -> tuple[float, Any]:
+        """(seconds, the collector's Step or None) of the run that held the loop longest."""
+
+    def little_residual(self) -> float:
+        """Conservation, as a share: what events stayed, by their own stamps, against how many
+        were present when. Anything but 0.0 is an event lost, doubled or stamped wrongly."""
+
+    def quantiles(self) -> tuple[_Quantiles, _Quantiles, _Quantiles]:
+        """Of waits, services and sojourns: count, mean, p50, p90, p99, p99.9; seconds."""
+
 
     @property
     def accepted(self) -> int: ...

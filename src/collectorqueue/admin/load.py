@@ -16,6 +16,10 @@ class Load(msgspec.Struct, frozen=True):
     """Consumers that run an event."""
     consumers: int
     """Consumers in the pool."""
+    limited_by: str | None = None
+    """Why the pool is no larger, while events wait: "max_consumers"; "workers" (they wait for
+    a worker, and there may be no more of those); "loop" (handlers keep the loop busy without
+    ever waiting, which more consumers would not change: use processes). None: nothing does."""
 
     @property
     def ratio(self) -> float:

@@ -13,9 +13,10 @@ import msgspec
 
 from collectorqueue._native.core import Core
 from collectorqueue._native.plan import Step
+from collectorqueue.admin.autoscaler import ScalingStats, no_scaling
 from collectorqueue.workers.stats import WorkersStats
 
-__all__ = ["CollectorStats", "Ledger", "Metrics", "Window"]
+__all__ = ["CollectorStats", "Ledger", "Metrics", "Quantiles", "Window"]
 
 WINDOW_S = 60.0
 STEP_S = 10.0
@@ -58,10 +59,56 @@ class Ledger(msgspec.Struct, frozen=True):
         )  # fmt: skip
 
 
+class Quantiles(msgspec.Struct, frozen=True):
+    """How long something took, since the start; quantiles within 2 %."""
+
+    count: int = 0
+    """How often it was measured."""
+    mean: float = 0.0
+    """Seconds."""
+    p50: float = 0.0
+    """Seconds that half did not exceed."""
+    p90: float = 0.0
+    """Seconds that 90 % did not exceed."""
+    p99: float = 0.0
+    """Seconds that 99 % did not exceed."""
+    p999: float = 0.0
+    """Seconds that 99.9 % did not exceed."""
+
+
+class CollectorStats(msgspec.Struct, frozen=True):
+    """What became of one collector's runs."""
+
+    received: int
+    """Events that came to it."""
+    ok: int
+    """Runs that returned a value or Ok."""
+    failed: int
+    """Runs that raised or returned an Error."""
+    running: int
+    """Runs now."""
+    peak_running: int
+    """The most at once."""
+    wait: Quantiles
+    """From sent until this collector began."""
+    run: Quantiles
+    """What its runs took."""
+
+    @classmethod
+    def of(cls, step: Step) -> CollectorStats:
+        """The stats of one collector, now."""
+        wait, run = step.quantiles()
+        return cls(
+            step.received, step.ok, step.failed, step.running, step.peak_running,
+            Quantiles(*wait), Quantiles(*run),
+        )  # fmt: skip
+
+
 class Metrics(msgspec.Struct, frozen=True):
     """A snapshot of a queue; encodes to JSON as it is.
 
-    Averages and rates are over the last minute, or since the start if that is less.
+    Averages and rates are over the last minute, or since the start if that is less; all else
+    is since the start.
     """
 
     qsize: int
@@ -94,41 +141,47 @@ class Metrics(msgspec.Struct, frozen=True):
     """Waits for an event that handlers are in now."""
     overflow_sends: int
     """Sends from handlers that went beyond `capacity`."""
+    wait: Quantiles
+    """Seconds from sent until started."""
+    service: Quantiles
+    """Seconds from started until ended."""
+    sojourn: Quantiles
+    """Seconds from sent until ended, of those too that never started."""
+    little_residual: float
+    """What events stayed by their own stamps against how many were present when, as a share.
+
+    It is 0.0. Anything else is an event lost, doubled or stamped wrongly: a fault of this
+    library.
+    """
+    at_cap: float
+    """Seconds in which events waited and the pool was at its largest."""
+    longest_hold: float
+    """Seconds that one run held the loop at most, between two waits or as a whole."""
+    longest_hold_by: str | None
+    """The key of the collector that did; None: nothing has run."""
+    limited_by: str | None
+    """Why the pool is no larger, as in Load."""
+    collectors: dict[str, CollectorStats]
+    """Those that events came to, by key."""
+    scaling: ScalingStats
+    """How the pool of consumers was made larger and smaller."""
     workers: WorkersStats | None = None
     """The worker processes; None: no collector runs in one."""
-
-
-class CollectorStats(msgspec.Struct, frozen=True):
-    """What became of one collector's runs; times in seconds, <= 2 % error."""
-
-    received: int
-    ok: int
-    failed: int
-    running: int
-    peak_running: int
-    wait_p50: float
-    wait_p99: float
-    run_p50: float
-    run_p99: float
-
-    @classmethod
-    def of(cls, step: Step) -> CollectorStats:
-        """The stats of one collector, now."""
-        wait, run = step.wait, step.run
-        return cls(
-            step.received, step.ok, step.failed, step.running, step.peak_running,
-            wait.quantile(0.5) / 1e9, wait.quantile(0.99) / 1e9,
-            run.quantile(0.5) / 1e9, run.quantile(0.99) / 1e9,
-        )  # fmt: skip
 
 
 class Window:
     """Averages over the recent past, by the difference of two readings of the core."""
 
     def __init__(
-        self, core: Core, workers: Callable[[], WorkersStats] | None = None
+        self,
+        core: Core,
+        workers: Callable[[], WorkersStats] | None = None,
+        scaling: Callable[[], ScalingStats] = no_scaling,
+        limited_by: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._core = core
+        self._scaling = scaling
+        self._limited_by = limited_by
         self.workers = workers
         self._readings = deque([core.totals()])
 
@@ -144,6 +197,8 @@ class Window:
             after - before for after, before in zip(now, self._readings[0], strict=True)
         )
         seconds = ns / 1e9
+        wait_times, service_times, sojourns = (Quantiles(*q) for q in core.quantiles())
+        longest_hold, holder = core.longest_hold
         return Metrics(
             qsize=core.queued,
             busy=core.busy,
@@ -160,5 +215,17 @@ class Window:
             peak_consumers=core.peak_consumers,
             blocked=core.blocked,
             overflow_sends=core.overflow_sends,
+            wait=wait_times,
+            service=service_times,
+            sojourn=sojourns,
+            little_residual=core.little_residual(),
+            at_cap=core.at_cap,
+            longest_hold=longest_hold,
+            longest_hold_by=None if holder is None else holder.key,
+            limited_by=self._limited_by(),
+            collectors={
+                step.key: CollectorStats.of(step) for step in core.index.active_steps()
+            },
+            scaling=self._scaling(),
             workers=None if self.workers is None else self.workers(),
         )

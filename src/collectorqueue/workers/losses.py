@@ -1,15 +1,20 @@
-"""What to say of a worker that died, and of the runs that were lost with it."""
+"""What becomes of the runs that were lost with their worker, and what is said of it."""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 
-from collectorqueue._native.errand import Errand, timeout_of
+from collectorqueue._native.crew import Crew
+from collectorqueue._native.errand import Errand, key_of, timeout_of
 from collectorqueue.errors import RunTimeout, WorkerLost
+from collectorqueue.quiet import quietly
 from collectorqueue.workers.worker import Worker
 
-__all__ = ["cause", "lost", "overran"]
+__all__ = ["cause", "lost", "overran", "settle"]
+
+log = logging.getLogger("collectorqueue.workers")
 
 
 def lost(worker: Worker) -> WorkerLost:
@@ -48,3 +53,17 @@ def cause(status: int | None) -> str:
     return f"it exited with status {os.WEXITSTATUS(status)}"
 
 
+def settle(crew: Crew, worker: Worker) -> None:
+    """Fail, or run again, what a dead worker had begun."""
+    begun, worker.begun = worker.begun, []
+    if not worker.is_ending or begun:
+        quietly(
+            log, logging.ERROR, "worker=%d pid=%d was lost: %s; it ran %s",
+            worker.number, worker.pid, cause(worker.status),
+            ", ".join(map(key_of, begun)) or "nothing",
+        )  # fmt: skip
+    for errand in begun:
+        if errand in worker.overran:
+            crew.bury(errand, overran(worker, errand), rerun=False)
+        else:
+            crew.bury(errand, lost(worker), rerun=True)

@@ -13,13 +13,12 @@ import logging
 import math
 import os
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 
 from collectorqueue._native.core import Core
 from collectorqueue._native.crew import Crew
-from collectorqueue._native.errand import key_of
 from collectorqueue._native.plan import Step
 from collectorqueue._native.remote import RemoteOutlet
 from collectorqueue.errors import WorkersFailed
@@ -28,7 +27,7 @@ from collectorqueue.workers.backoff import BackOff
 from collectorqueue.workers.encoding import Encoding
 from collectorqueue.workers.forks import watch
 from collectorqueue.workers.logs import levels, pass_on
-from collectorqueue.workers.losses import cause, lost, overran
+from collectorqueue.workers.losses import settle
 from collectorqueue.workers.messages import (
     Blueprint,
     Boot,
@@ -74,6 +73,8 @@ class WorkerPool:
         queue_type: str,
         default_priority: int,
         ageing: int,
+        on_short: Callable[[], None],
+        on_started: Callable[[float], None],
     ) -> None:
         self._loop = loop
         self._context = context
@@ -84,7 +85,7 @@ class WorkerPool:
             default_priority=default_priority,
             ageing=ageing,
             on_timed=self._look_after,
-            on_short=self._on_short,
+            on_short=on_short,
             decode=msgspec.msgpack.Decoder().decode,
         )
         self._overtime = Overtime(self.crew, loop, context, self._give_up)
@@ -102,6 +103,7 @@ class WorkerPool:
         self._buried: list[Worker] = []  # whose lifecycles failed to exit
         self._predecessors: list[Worker] = []  # to retire when the next is ready
         self._wanted = settings.fewest
+        self._on_started = on_started
         self._back_off = BackOff(loop, context, self._fill)
         self._checking: asyncio.TimerHandle | None = None
         self._changed: asyncio.Future[None] | None = None
@@ -155,11 +157,7 @@ class WorkerPool:
     def stats(self) -> WorkersStats:
         """What there is to tell, now."""
         return WorkersStats(
-            workers=[
-                each.stats()
-                for each in self._workers.values()
-                if each.is_ready and not each.is_dead
-            ],
+            workers=[each.stats() for each in self._workers.values() if each.is_at_work],
             collectors={
                 outlet.step.key: ProcessCollectorStats(
                     outlet.run_ns / 1e9, outlet.cpu_ns / 1e9, outlet.lost, outlet.reruns
@@ -219,7 +217,7 @@ class WorkerPool:
         if self._checking is not None:
             self._checking.cancel()
         for each in list(self._workers.values()):
-            if each.is_ready and not each.is_dead and not each.overran:
+            if each.is_at_work and not each.overran:
                 self._retire(each)
             else:
                 each.is_ending = True
@@ -336,11 +334,33 @@ class WorkerPool:
         )
         return True
 
-    def _on_short(self) -> None:
-        """Work waits for a worker."""
-        if self._wanted < self._settings.most and not self._stopping:
-            self._wanted += 1
-            self._fill()
+    @property
+    def wanted(self) -> int:
+        """Workers that there should be."""
+        return self._wanted
+
+    @property
+    def ready(self) -> int:
+        """Of them, how many are."""
+        return min(self._wanted, self._ready())
+
+    def resize(self, before: int, after: int) -> None:
+        """Have so many workers; those with the least to do leave first, after what they have."""
+        self._wanted = after
+        if self._stopping:
+            return
+        self._fill()
+        staying = sorted(
+            (each for each in self._workers.values() if self._counts(each)),
+            key=lambda each: (each.is_ready, each.window.outstanding),
+        )
+        spare = self._settings.max_events is not None
+        for each in staying[: max(0, len(staying) - after - spare)]:
+            if each.is_ready:
+                self._retire(each)
+            else:
+                each.is_ending = True
+                each.kill()
 
     def _enlist(self, worker: Worker) -> None:
         """It is ready: let it work, unless it is the spare one."""
@@ -412,6 +432,7 @@ class WorkerPool:
                 self._context.copy().run(pass_on, message, worker.number, worker.pid)
             case Ready(None):
                 worker.is_ready = True
+                self._on_started(self._loop.time() - worker.born_at)
                 self._back_off.note_success()
                 if self._counts(worker) and not self._stopping:
                     self._enlist(worker)
@@ -497,18 +518,7 @@ class WorkerPool:
         """Fail, or run again, what it had begun."""
         if self._workers.get(worker.number) is not worker:
             return
-        begun, worker.begun = worker.begun, []
-        if not worker.is_ending or begun:
-            quietly(
-                log, logging.ERROR, "worker=%d pid=%d was lost: %s; it ran %s",
-                worker.number, worker.pid, cause(worker.status),
-                ", ".join(map(key_of, begun)) or "nothing",
-            )  # fmt: skip
-        for errand in begun:
-            if errand in worker.overran:
-                self.crew.bury(errand, overran(worker, errand), rerun=False)
-            else:
-                self.crew.bury(errand, lost(worker), rerun=True)
+        settle(self.crew, worker)
         self._bury(worker)
 
     def _bury(self, worker: Worker) -> None:

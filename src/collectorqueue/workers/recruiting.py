@@ -20,7 +20,7 @@ from collectorqueue.workers.messages import Blueprint
 from collectorqueue.workers.paths import path_of, type_path_of
 from collectorqueue.workers.pool import WorkerSettings
 
-__all__ = ["blueprint_of", "encoding_of", "settings_for"]
+__all__ = ["blueprint_of", "bounds_of", "encoding_of", "settings_for"]
 
 Hook = Callable[..., Any] | None
 
@@ -55,12 +55,17 @@ def settings_for(
             "runs_in='process' needs a Python interpreter to start workers with, and "
             "sys.executable names none"
         )
-    if workers is None:
-        workers = usable_cores()
-    fewest, most = workers if isinstance(workers, tuple) else (workers, workers)
+    fewest, most = bounds_of(workers)
     return WorkerSettings(
         fewest=fewest, most=most, max_events=max_events, max_bytes=max_bytes
     )
+
+
+def bounds_of(workers: int | tuple[int, int] | None) -> tuple[int, int]:
+    """The fewest and the most workers; unless given, as many as usable cores."""
+    if workers is None:
+        workers = usable_cores()
+    return workers if isinstance(workers, tuple) else (workers, workers)
 
 
 def blueprint_of(collector: Recruit) -> Blueprint:

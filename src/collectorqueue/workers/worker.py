@@ -51,6 +51,7 @@ class Worker:
     ) -> None:
         self.number = number
         self.pid = 0
+        self.born_at = loop.time()
         self.is_ready = False
         self.is_ending = False  # another takes its place
         self.is_stopping = False  # it was told to stop
@@ -279,6 +280,11 @@ class Worker:
             self.number, self.pid, events, memory_bytes, cpu_ns / 1e9,
             self.window.outstanding,
         )  # fmt: skip
+
+    @property
+    def is_at_work(self) -> bool:
+        """It can run events, and is alive."""
+        return self.is_ready and not self.is_dead
 
     @property
     def told(self) -> tuple[int, int, int]:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from collectorqueue import Ledger
-from collectorqueue.admin.metrics import CollectorStats
+from collectorqueue.admin.metrics import CollectorStats, Quantiles
 from collectorqueue.cli.demo.collectors.duplicates import DuplicatesTotals
 from collectorqueue.cli.demo.collectors.imports import ImportsTotals
 from collectorqueue.cli.demo.collectors.lines import LinesTotals
@@ -47,7 +47,10 @@ REPORT = Report(
     ledger=Ledger(accepted=1238, ok=1237, failed=1),
     phases=[],
     collectors={
-        "lines": CollectorStats(1234, 1233, 1, 0, 5, 0.0012, 0.034, 4.2e-6, 8.7e-7)
+        "lines": CollectorStats(
+            1234, 1233, 1, 0, 5, Quantiles(1234, 0.002, 0.0012, 0.02, 0.034, 0.05),
+            Quantiles(1234, 5e-6, 4.2e-6, 6e-7, 8.7e-7, 1e-6),
+        )  # fmt: skip
     },
     totals={},
     findings=[Finding("longest line", "80 characters", "a.py:7"), Finding("x", "y")],

@@ -136,10 +136,10 @@ def _collectors(report: Report) -> Table:
             f"{stats.received:,}",
             f"{stats.ok:,}",
             f"{stats.failed:,}",
-            duration(stats.wait_p50),
-            duration(stats.wait_p99),
-            duration(stats.run_p50),
-            duration(stats.run_p99),
+            duration(stats.wait.p50),
+            duration(stats.wait.p99),
+            duration(stats.run.p50),
+            duration(stats.run.p99),
             f"{stats.peak_running}",
         ]
         for key, stats in report.collectors.items()

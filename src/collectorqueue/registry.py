@@ -1,0 +1,101 @@
+"""The registry: which collectors a queue has, and how its router finds them.
+
+Rules of residence: registration. What a collector needs in order to run is `running`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import MappingProxyType
+
+from collectorqueue._native.core import Core
+from collectorqueue._native.plan import Step
+from collectorqueue.errors import ConfigError, DuplicateKey, UnknownKey
+from collectorqueue.flow.collector import Collector
+from collectorqueue.flow.router import RouterFactory, SimpleRouter, selection, takes_over
+
+__all__ = ["Registry"]
+
+
+class Registry:
+    """The collectors of one queue, by key, in the order they were registered."""
+
+    def __init__(self, core: Core, collectors: Iterable[Collector]) -> None:
+        self._index = core.index
+        self._collectors: dict[str, Collector] = {}
+        self._joining: set[str] = set()  # keys that are being added
+        self.collectors = MappingProxyType(self._collectors)
+        for each in collectors:
+            self.add(each)
+
+    def add(self, collector: Collector) -> None:
+        """From now on events go there. Raises DuplicateKey."""
+        self.route_to(self.step_for(collector))
+
+    def step_for(self, collector: Collector) -> Step:
+        """Its plan; it is not routed to yet. Raises DuplicateKey."""
+        if not isinstance(collector, Collector):
+            raise TypeError(f"a queue takes Collector objects, got {collector!r}")
+        if collector.key in self._collectors or collector.key in self._joining:
+            raise DuplicateKey(collector.key)
+        return Step(
+            collector.key,
+            collector,
+            collector.processor,
+            collector.ctx,
+            with_ctx=collector.takes_context,
+            detached=collector.runs_in != "loop",
+            inline=collector.is_inline,
+        )
+
+    def reserve(self, key: str) -> None:
+        """Nobody else may take this key, until it is released."""
+        self._joining.add(key)
+
+    def release(self, key: str) -> None:
+        """It has been registered, or will not be."""
+        self._joining.discard(key)
+
+    def route_to(self, step: Step) -> None:
+        """From now on events go there."""
+        self._index.add(step, step.collector.topics)
+        self._collectors[step.key] = step.collector
+
+    def remove(self, key: str) -> Step:
+        """Route there no longer; returns its plan. Raises UnknownKey."""
+        step = self.known(key)
+        collector = self._collectors.pop(key)
+        self._index.remove(step, collector.topics)
+        collector.step = None
+        return step
+
+    def known(self, key: str) -> Step:
+        """The plan of a registered collector. Raises UnknownKey."""
+        if key not in self._collectors:
+            known = ", ".join(map(repr, self._collectors)) or "none"
+            raise UnknownKey(f"no collector {key!r}; registered: {known}", key)
+        return self.steps[key]
+
+    @property
+    def steps(self) -> dict[str, Step]:
+        """The plans by key."""
+        steps: dict[str, Step] = self._index.steps
+        return steps
+
+    def use_router(self, factory: RouterFactory, core: Core, *, strict: bool) -> None:
+        """Let it choose. `strict`: a send that matches nothing raises; it must tell."""
+        if not callable(factory):
+            raise TypeError(f"router must be a Router class or a callable, got {factory!r}")
+        self.router = router = factory(self.collectors)
+        if isinstance(router, SimpleRouter):
+            router.index = self._index
+        if not takes_over(router):
+            core.use_router(selection(router, self._index), None)
+            return
+        if strict:
+            raise ConfigError(
+                "on_unrouted='error' needs a router with select(); "
+                f"{type(router).__name__} has a handle_event() of its own"
+            )
+        whole = Step("router", router, router.handle_event, None, whole_router=True)
+        core.use_router(None, whole)

@@ -1,0 +1,190 @@
+"""The consumer pool follows the load: at once up, slowly down, and never without need."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from collectorqueue import Collector, CollectorQueue, Payload
+from collectorqueue.admin.scaler import Decision, PoolState
+from collectorqueue.errors import ConfigError
+from tests.support import Gate, assert_closes, both_loops, ticks, virtual
+
+
+async def wait_for(payload: Payload[float]) -> None:
+    await asyncio.sleep(payload.value)
+
+
+def queue_of(**options: Any) -> CollectorQueue:
+    return CollectorQueue([Collector("wait", wait_for)], **options)
+
+
+def sizes(queue: CollectorQueue) -> list[int]:
+    return [each.after for each in queue.metrics.scaling.recent]
+
+
+@virtual
+async def test_a_burst_is_one_decision() -> None:
+    async with queue_of(max_consumers=64) as queue:
+        await queue.publisher.send_many([1.0] * 30)
+        await ticks(5)
+        assert sizes(queue) == [30] and queue.consumers == 30
+        assert queue.load.ratio == 1.0
+        await asyncio.sleep(1.5)
+        assert queue.ledger.ok == 30 and queue.consumers == 30
+
+
+@virtual
+async def test_the_pool_comes_back_to_its_minimum_and_then_no_timer_runs() -> None:
+    loop: Any = asyncio.get_running_loop()
+    async with queue_of(min_consumers=2) as queue:
+        await ticks(3)
+        idle = len(loop._scheduled)
+        await queue.publisher.send_many([0.5] * 40)
+        await asyncio.sleep(60)
+        assert queue.consumers == 2
+        assert sizes(queue)[0] == 40 and sizes(queue)[-1] == 2
+        assert len([each for each in loop._scheduled if not each.cancelled()]) == idle
+
+
+@both_loops
+async def test_a_consumer_that_never_waits_needs_no_help() -> None:
+    async with CollectorQueue([Collector("add", lambda p: p.value + 1)]) as queue:
+        await queue.publisher.send_many(range(10_000))
+        await queue.publisher.wait()
+        assert queue.metrics.scaling.grown == 0 and queue.metrics.peak_consumers == 1
+
+
+@virtual
+async def test_many_events_make_no_more_tasks_than_the_maximum() -> None:
+    async with queue_of(max_consumers=50, capacity=100_000) as queue:
+        before = len(asyncio.all_tasks())
+        sent = asyncio.ensure_future(queue.publisher.send_many([0.01] * 100_000))
+        most = grown = 0
+        while queue.consumers < 50:
+            await asyncio.sleep(0)
+            now = queue.metrics.scaling.grown
+            assert now - grown <= 1  # in one turn of the loop
+            grown = now
+        while queue.ledger.ok < 100_000:
+            await asyncio.sleep(0.5)
+            most = max(most, len(asyncio.all_tasks()))
+        await sent
+        assert most <= before + 1 + 50 and queue.metrics.peak_consumers == 50
+
+
+@virtual
+async def test_the_bounds_can_be_changed_while_it_runs() -> None:
+    async with queue_of(max_consumers=4) as queue:
+        await queue.publisher.send_many([1.0] * 40)
+        await ticks(5)
+        assert queue.consumers == 4
+        queue.max_consumers = 10
+        await asyncio.sleep(1.01)
+        assert queue.consumers == 10 and queue.max_consumers == 10
+        queue.max_consumers = 3
+        assert queue.consumers == 3
+        await asyncio.sleep(1.01)
+        assert queue.load.busy == 3  # those that ran went on to their event's end
+        queue.min_consumers = 2
+        await asyncio.sleep(60)
+        assert queue.consumers == 2
+        assert_closes(queue)
+        with pytest.raises(ConfigError, match="min_consumers <= max_consumers"):
+            queue.min_consumers = 5
+        assert queue.min_consumers == 2
+
+
+@virtual
+async def test_a_fixed_pool_follows_its_maximum() -> None:
+    async with queue_of(max_consumers=4, autoscale=False) as queue:
+        await ticks(2)
+        queue.max_consumers = 6
+        await ticks(2)
+        assert queue.consumers == 6
+        queue.max_consumers = 1
+        await ticks(2)
+        assert queue.consumers == 1
+
+
+class OneByOne:
+    """A policy of the user's: one consumer more each time, all but one away after 5 s."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def on_send(self, now: float, state: PoolState) -> Decision:
+        self.asked.append("send")
+        return Decision(state.pool + 1, now + 5.0, "one more")
+
+    def on_finish(self, now: float, state: PoolState) -> Decision:
+        self.asked.append("finish")
+        return Decision(state.pool, now + 5.0)
+
+    def on_timer(self, now: float, state: PoolState) -> Decision:
+        self.asked.append("timer")
+        return Decision(0, None, "rest")
+
+
+@virtual
+async def test_a_policy_of_one_s_own() -> None:
+    policy = OneByOne()
+    async with queue_of(max_consumers=3, scaling=policy) as queue:
+        await queue.publisher.send_many([1.0] * 10)
+        await asyncio.sleep(20)
+        assert queue.ledger.ok == 10
+        recent = queue.metrics.scaling.recent
+        assert [each.after for each in recent] == [2, 3, 1]  # kept within the bounds
+        assert [each.reason for each in recent] == ["one more", "one more", "rest"]
+    assert set(policy.asked) == {"send", "finish", "timer"}
+
+
+class Broken(OneByOne):
+    def on_send(self, now: float, state: PoolState) -> Decision:
+        raise RuntimeError("on purpose")
+
+
+@virtual
+async def test_a_policy_that_fails_costs_nothing_but_its_advice(caplog: Any) -> None:
+    async with queue_of(max_consumers=3, scaling=Broken()) as queue:
+        await queue.publisher.send_many([1.0] * 3)
+        await queue.publisher.wait()
+        assert queue.ledger.ok == 3 and queue.consumers == 1
+    assert "a scaling policy failed" in caplog.text
+
+
+def test_what_is_no_policy_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"scaling must have on_send\(\)"):
+        CollectorQueue(scaling=object())  # type: ignore[arg-type]
+
+
+@virtual
+async def test_load_says_what_holds_the_pool_back() -> None:
+    gate = Gate()
+    async with CollectorQueue([Collector("gate", gate)], max_consumers=2) as queue:
+        assert queue.load.limited_by is None
+        await queue.publisher.send_many(range(5))
+        await ticks(5)
+        assert queue.load.limited_by == "max_consumers"
+        gate.open()
+        await queue.publisher.wait()
+        assert queue.load.limited_by is None
+
+
+@both_loops
+async def test_a_loop_that_is_kept_busy_is_named() -> None:
+    seen = set()
+
+    def spin(payload: Payload[int]) -> None:
+        sum(range(20_000))
+
+    async with CollectorQueue([Collector("spin", spin)]) as queue:
+        await queue.publisher.send_many(range(300))
+        while queue.ledger.queued:
+            seen.add(queue.load.limited_by)
+            await asyncio.sleep(0)
+        assert "loop" in seen and queue.consumers == 1
+        await queue.publisher.wait()
+        assert queue.load.limited_by is None

@@ -1,0 +1,138 @@
+"""What the counters say of a queue and of its collectors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import msgspec
+import pytest
+
+from collectorqueue import Collector, CollectorQueue, Metrics, Payload
+from collectorqueue.admin.metrics import Quantiles
+from tests.support import Gate, assert_closes, both_loops, ticks, virtual
+from tests.workers import handlers
+
+
+async def wait_for(payload: Payload[float]) -> None:
+    await asyncio.sleep(payload.value)
+
+
+@virtual
+async def test_times_of_events_have_quantiles_within_two_per_cent() -> None:
+    async with CollectorQueue([Collector("wait", wait_for)], max_consumers=1) as queue:
+        await queue.publisher.send_many([1.0] * 100)
+        await queue.publisher.wait()
+        metrics = queue.metrics
+        assert metrics.service.count == metrics.wait.count == metrics.sojourn.count == 100
+        assert metrics.service.p50 == pytest.approx(1.0, rel=0.02)
+        # The first waits for none, the last for the 99 before it.
+        assert metrics.wait.mean == pytest.approx(49.5)
+        assert metrics.wait.p50 == pytest.approx(49.0, rel=0.03)
+        assert metrics.wait.p99 == pytest.approx(98.0, rel=0.02)
+        assert metrics.sojourn.p999 == pytest.approx(100.0, rel=0.02)
+        assert metrics.at_cap == pytest.approx(99.0)
+        assert metrics.collectors["wait"].run == metrics.service
+
+
+@virtual
+async def test_an_event_that_never_started_has_stayed_but_not_waited() -> None:
+    gate = Gate()
+    async with CollectorQueue([Collector("gate", gate)], max_consumers=1) as queue:
+        await queue.publisher.send("first")
+        await ticks(3)
+        dropped = await queue.publisher.send(Payload("second", ttl=2.0))
+        cancelled = await queue.publisher.send("third")
+        await asyncio.sleep(1.0)
+        cancelled.cancel()
+        await dropped
+        assert queue.metrics.wait.count == 1
+        assert queue.metrics.sojourn.count == 2
+        assert queue.metrics.sojourn.mean == pytest.approx(1.5)
+        gate.open()
+        await queue.publisher.wait()
+        assert_closes(queue)
+
+
+@virtual
+async def test_metrics_are_json_as_they_are() -> None:
+    async with CollectorQueue([Collector("wait", wait_for)]) as queue:
+        await queue.publisher.send_many([0.5] * 10)
+        await queue.publisher.wait()
+        assert queue.get_metrics() == queue.metrics
+        text = msgspec.json.encode(queue.metrics)
+        assert json.loads(text)["scaling"]["recent"][0]["after"] == 10
+        assert msgspec.json.decode(text, type=Metrics) == queue.metrics
+
+
+@virtual
+async def test_only_collectors_that_events_came_to_are_listed() -> None:
+    collectors = [Collector(f"c{each}", wait_for) for each in range(1000)]
+    async with CollectorQueue(collectors) as queue:
+        assert queue.metrics.collectors == {} and queue.metrics.wait == Quantiles()
+        for each in (7, 3, 500):
+            await queue.publisher.send(0.0, keys=f"c{each}")
+        await queue.publisher.wait()
+        assert list(queue.metrics.collectors) == ["c3", "c7", "c500"]
+        assert len(queue.collector_stats()) == 1000
+
+
+@both_loops
+async def test_the_collector_that_held_the_loop_longest_is_named() -> None:
+    def spin(payload: Payload[float]) -> None:
+        end = time.perf_counter() + payload.value
+        while time.perf_counter() < end:
+            pass
+
+    async def spin_later(payload: Payload[float]) -> None:
+        await asyncio.sleep(0.01)
+        spin(payload)
+        await asyncio.sleep(0.3)  # waiting holds nothing
+
+    async with CollectorQueue(
+        [Collector("plain", spin), Collector("late", spin_later)]
+    ) as queue:
+        assert queue.metrics.longest_hold_by is None
+        await queue.publisher.request(0.02, keys="plain")
+        assert queue.metrics.longest_hold_by == "plain"
+        assert 0.02 <= queue.metrics.longest_hold < 0.2
+        await queue.publisher.request(0.05, keys="late")
+        assert queue.metrics.longest_hold_by == "late"
+        assert 0.05 <= queue.metrics.longest_hold < 0.25
+
+
+@both_loops
+async def test_what_events_stayed_adds_up_whatever_becomes_of_them() -> None:
+    queue: CollectorQueue
+
+    async def forward(payload: Payload[int]) -> None:
+        if payload.value % 3 == 0:
+            queue.publisher.send_nowait(payload.value + 1, keys="plain")
+        await asyncio.sleep(0.001)
+        if payload.value % 7 == 0:
+            raise ValueError(payload.value)
+
+    def plain(payload: Payload[int]) -> int:
+        return payload.value
+
+    queue = CollectorQueue(
+        [Collector("forward", forward, topics="t"), Collector("plain", plain),
+         Collector("remote", handlers.add_one, topics="t", runs_in="process")],
+        max_consumers=8, workers=1,
+    )  # fmt: skip
+    async with queue:
+        for number in range(300):
+            event: Any = await queue.publisher.send(
+                Payload(number, topics="t" if number % 2 else "nobody", ttl=0.02)
+            )
+            if number % 11 == 0:
+                event.cancel()
+            if number % 50 == 0:
+                await asyncio.sleep(0.002)
+                assert_closes(queue)
+        await queue.publisher.wait()
+        assert queue.ledger.accepted >= 300 and queue.metrics.sojourn.count > 300
+        assert_closes(queue)
+    assert queue.metrics.little_residual == 0.0
