@@ -29,6 +29,8 @@ from collectorqueue.flow.pool import ConsumerPool
 from collectorqueue.flow.threads import Threads
 from collectorqueue.options import Options
 from collectorqueue.quiet import quietly
+from collectorqueue.workers.encoding import Encoding
+from collectorqueue.workers.messages import Blueprint
 from collectorqueue.workers.pool import WorkerPool
 from collectorqueue.workers.recruiting import blueprint_of, bounds_of, encoding_of, settings_for
 
@@ -52,6 +54,11 @@ class DrainReport(msgspec.Struct, frozen=True):
     """How long the drain took."""
     complete: bool = True
     """False for what `close()` returns inside a handler: the drain goes on."""
+
+
+def described(collector: Collector) -> tuple[Blueprint, Encoding]:
+    """A collector, as workers make it, and how its values are written here."""
+    return blueprint_of(collector), encoding_of(collector)
 
 
 class Running:
@@ -160,22 +167,14 @@ class Running:
             on_started=policy.note_start,
         )
         for step in remote:
-            self._lead_out(pool, step)
+            self._lead_to(pool.connect(step, *described(step.collector)), step)
         await pool.start()
         return pool
 
-    def _lead_out(self, pool: WorkerPool, step: Step) -> RemoteOutlet:
-        collector: Collector = step.collector
-        outlet = pool.connect(
-            step,
-            blueprint_of(collector),
-            encoding_of(collector),
-            idempotent=collector.idempotent,
-        )
+    def _lead_to(self, outlet: RemoteOutlet, step: Step) -> None:
         self._outlets[step.key] = outlet
         step.lead_out(outlet)
         step.rebind(outlet.call)
-        return outlet
 
     async def bind_late(self, step: Step) -> None:
         """Let a collector's step run that was added to a running queue.
@@ -186,12 +185,9 @@ class Running:
             if self.workers is None:
                 await self._recruit_late(step)
             else:
-                outlet = self._lead_out(self.workers, step)
-                try:
-                    await self.workers.renew(outlet)
-                except BaseException:
-                    del self._outlets[step.key]
-                    raise
+                self._lead_to(
+                    await self.workers.take_on(step, *described(step.collector)), step
+                )
         self.bind(step)
 
     async def _recruit_late(self, step: Step) -> None:

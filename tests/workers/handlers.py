@@ -295,3 +295,36 @@ def keep_raw(payload: Payload[msgspec.Raw]) -> list[str]:
     """The beginnings of what was kept before, as they read now; this is kept too."""
     Unread.before.append(payload.value)
     return [bytes(each)[5:13].decode("latin-1") for each in Unread.before]
+
+
+def size(payload: Payload[bytes]) -> int:
+    return len(payload.value)
+
+
+def nap(payload: Payload[float]) -> float:
+    time.sleep(payload.value)
+    return payload.value
+
+
+async def end_late(payload: Payload[float]) -> str:
+    """Lets itself be cancelled only after some seconds."""
+    end = time.monotonic() + payload.value
+    while (left := end - time.monotonic()) > 0:
+        try:
+            await asyncio.sleep(left)
+        except asyncio.CancelledError:
+            pass
+    return "ended"
+
+
+@asynccontextmanager
+async def lifecycle_failing_late(ctx: Context) -> AsyncIterator[None]:
+    await asyncio.sleep(0.3)
+    raise RuntimeError("it cannot be entered")
+    yield
+
+
+@asynccontextmanager
+async def slow_lifecycle(ctx: Context) -> AsyncIterator[None]:
+    await asyncio.sleep(0.7)
+    yield

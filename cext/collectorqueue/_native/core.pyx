@@ -355,7 +355,7 @@ cdef class Core(Places):
         """An event has ended, or was taken, where it waited: a dead entry is there now."""
         if event.place == IN_LANE:
             self.lane.forget(event)
-        elif event.place == ELSEWHERE:
+        elif event.place >= ELSEWHERE:
             self.elsewhere.forget(event)
         return 0
 

@@ -20,11 +20,11 @@ from collectorqueue._native.errand cimport Errand, Remote, drop_run
 from collectorqueue._native.event cimport (
     ELSEWHERE, HELD_BACK, QUEUED, RUNNING, CollectorEvent,
 )
-from collectorqueue._native.lanes cimport make_sorted_lane
+from collectorqueue._native.lanes cimport FifoLane, Lane, make_sorted_lane
 from collectorqueue._native.page cimport BEGUN, Finished
 from collectorqueue._native.plan cimport Step, begin_step
 from collectorqueue._native.results cimport Error, Ok
-from collectorqueue._native.window cimport Window
+from collectorqueue._native.window cimport BYTES_OUT, Window
 from collectorqueue._native.wire cimport NOTHING, PACKED, RAW
 
 from collectorqueue.errors import RemoteError
@@ -41,7 +41,8 @@ cdef class Crew(Elsewhere):
     def __cinit__(self, Core core not None, *, queue_type, int64_t default_priority,
                   int64_t ageing, on_timed, on_short, decode):
         self.core = core
-        self.lane = make_sorted_lane(queue_type, default_priority, ageing)
+        self.order = (queue_type, default_priority, ageing)
+        self.lane = self.make_lane()
         self.urgent = collections.deque()
         self.holding = {}
         self.windows = []
@@ -50,6 +51,11 @@ cdef class Crew(Elsewhere):
         self.on_timed = on_timed
         self.on_short = on_short
         self.decode = decode
+
+    cdef Lane make_lane(self):
+        """For events that wait, in the order of the queue."""
+        queue_type, default_priority, ageing = self.order
+        return make_sorted_lane(queue_type, default_priority, ageing)
 
     def join(self):
         """Be where the core's events go that run elsewhere; it has been opened."""
@@ -63,8 +69,10 @@ cdef class Crew(Elsewhere):
         return 0
 
     cdef list waiting(self):
-        held = [event for outlet in self.holding for event in (<Remote>outlet).held
-                if (<CollectorEvent>event).state == QUEUED]
+        cdef Remote outlet
+        held = []
+        for outlet in self.holding:
+            held += outlet.held.events()
         return held + self.lane.events()
 
     cdef list running(self):
@@ -78,6 +86,8 @@ cdef class Crew(Elsewhere):
     cdef int forget(self, CollectorEvent event) except -1:
         if event.place == ELSEWHERE:
             self.lane.forget(event)
+        elif event.place == HELD_BACK:
+            (<Remote>(<Step>event.route).outlet).held.forget(event)
         return 0
 
     cdef bint cancel(self, CollectorEvent event) except -1:
@@ -279,21 +289,42 @@ cdef class Crew(Elsewhere):
                     self.urgent.append(errand)
                 else:
                     self.hand(window, errand, now)
+        self.hold_back(now)
         if self.holding:
             for outlet in list(self.holding):
-                while outlet.held:
-                    event = outlet.held[0]
-                    if event.state == QUEUED and not self.is_expired(event, now):
-                        window = self.choose(outlet)
-                        if window is None:
-                            break
-                        outlet.held.popleft()
+                while len(outlet.held):
+                    window = self.choose(outlet)
+                    if window is None:
+                        break
+                    event = outlet.held.pop()
+                    if not self.is_expired(event, now):
                         self.start(event, outlet, window, now)
-                    else:
-                        outlet.held.popleft()
-                if not outlet.held:
+                if not len(outlet.held):
                     del self.holding[outlet]
         return self.serve_lane(now)
+
+    cdef int hold_back(self, int64_t now) except -1:
+        """What comes next in the lane, and is for a collector that others wait for already,
+        waits with them: in the order of the queue, ahead of some of them maybe."""
+        cdef CollectorEvent event
+        if type(self.lane) is FifoLane:
+            return 0        # what came later comes later
+        while self.holding and len(self.lane):
+            event = self.lane.pop()
+            if self.is_expired(event, now):
+                continue
+            if not len((<Remote>(<Step>event.route).outlet).held):
+                self.lane.push(event)
+                return 0
+            self.hold(event)
+        return 0
+
+    cdef int hold(self, CollectorEvent event) except -1:
+        cdef Remote outlet = <Remote>(<Step>event.route).outlet
+        event.place = HELD_BACK
+        outlet.held.push(event)
+        self.holding[outlet] = None
+        return 0
 
     cdef int serve_lane(self, int64_t now) except -1:
         cdef Remote outlet
@@ -306,11 +337,9 @@ cdef class Crew(Elsewhere):
             if self.is_expired(event, now):
                 continue
             outlet = <Remote>(<Step>event.route).outlet
-            window = self.choose(outlet) if not outlet.held else None
+            window = None if len(outlet.held) else self.choose(outlet)
             if window is None:
-                event.place = HELD_BACK
-                outlet.held.append(event)
-                self.holding[outlet] = None
+                self.hold(event)
             else:
                 self.start(event, outlet, window, now)
         return 0
@@ -333,6 +362,7 @@ cdef class Crew(Elsewhere):
         cdef Window window, idle = None, fullest = None
         cdef Errand errand
         cdef Py_ssize_t wanted
+        cdef Py_ssize_t size = 0
         cdef uint64_t sequence
         if self.urgent or self.lane.used > self.lane.gone or len(self.windows) < 2:
             return 0
@@ -344,10 +374,10 @@ cdef class Crew(Elsewhere):
                 fullest = window
         if idle is None or fullest is None or fullest.outstanding - fullest.tasks < 2:
             return 0
-        wanted = (fullest.outstanding - fullest.tasks) // 2
+        wanted = min((fullest.outstanding - fullest.tasks) // 2, idle.places_left())
         taken = []
         sequence = fullest.next_sequence
-        while sequence > fullest.oldest and len(taken) < wanted:
+        while sequence > fullest.oldest and len(taken) < wanted and size < BYTES_OUT:
             sequence -= 1
             errand = fullest.at(sequence)
             if errand is None or errand.outlet.is_async:
@@ -355,6 +385,7 @@ cdef class Crew(Elsewhere):
             if not fullest.page.withdraw(sequence):
                 break       # begun, and so are those before
             taken.append(errand)
+            size += errand.size
         for errand in reversed(taken):
             fullest.robbed = True
             fullest.take_off(errand)
@@ -426,8 +457,8 @@ cdef class Crew(Elsewhere):
         return False
 
     def overdue(self, int64_t now):
-        """What runs for longer than its timeout, as (Window, Errand), and ns until to look
-        again; None: nothing with a timeout is out."""
+        """What runs for longer than its timeout, as (Window, Errand, whether it is async),
+        and ns until to look again; None: nothing with a timeout is out."""
         cdef Window window
         cdef Errand errand
         cdef int64_t left
@@ -441,7 +472,7 @@ cdef class Crew(Elsewhere):
                 if window.page.claim_of(errand.sequence) == BEGUN:
                     left -= now - window.page.begun_ns(errand.sequence)
                 if left <= 0:
-                    found.append((window, errand))
+                    found.append((window, errand, errand.outlet.is_async))
                 elif soonest is None or left < soonest:
                     soonest = left
         return found, soonest

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint64_t
 from collectorqueue._native.core cimport Core
 from collectorqueue._native.event cimport CollectorEvent, Payload
 from collectorqueue._native.gathering cimport Gathering
+from collectorqueue._native.lanes cimport Lane
 from collectorqueue._native.outlet cimport Outlet
 from collectorqueue._native.plan cimport Step
 
@@ -20,7 +21,7 @@ cdef class Remote(Outlet):
     cdef Py_ssize_t limit           # at once in all workers; 0: none
     cdef int64_t timeout_ns         # 0: none
     cdef Py_ssize_t out             # handed over and not ended
-    cdef object held                # a deque of events that wait for the limit
+    cdef Lane held                  # events that wait for the limit
     cdef readonly int64_t cpu_ns
     cdef readonly int64_t run_ns
     cdef readonly int64_t lost      # runs that ended with their worker

@@ -3,8 +3,6 @@
 Rules of residence: what an event is handed over as, and where it waits if it cannot be now.
 Which worker gets it is the crew's.
 """
-import collections
-
 cimport cython
 from libc.stdint cimport int64_t
 
@@ -34,12 +32,12 @@ cdef class RemoteOutlet(Remote):
         self.idempotent = idempotent
         self.limit = limit
         self.timeout_ns = timeout_ns
-        self.held = collections.deque()
+        self.held = crew.make_lane()
 
     cdef int offer(self, CollectorEvent event, int64_t now) except -1:
         cdef Crew crew = self.crew
         cdef Window window = None
-        if crew.lane.used == crew.lane.gone and not crew.urgent and not self.held:
+        if crew.lane.used == crew.lane.gone and not crew.urgent and not len(self.held):
             window = crew.choose(self)
         if window is not None:
             crew.start(event, self, window, now)

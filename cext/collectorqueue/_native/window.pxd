@@ -5,6 +5,10 @@ from collectorqueue._native.errand cimport Errand, Remote
 from collectorqueue._native.page cimport Page
 
 
+cdef enum:
+    BYTES_OUT = 1048576         # at one worker; one event is sent however large
+
+
 cdef class Window:
     cdef readonly Page page
     cdef readonly object worker
@@ -36,6 +40,7 @@ cdef class Window:
     cdef readonly int64_t late      # results for what was not out any more
 
     cdef bint has_room(self, Remote outlet) except -1
+    cdef Py_ssize_t places_left(self)
     cdef int hand(self, Errand errand, int64_t now) except -1
     cdef int put_value(self, Errand errand, Py_ssize_t at) except -1
     cdef bint put_in_store(self, Errand errand, const char *data, Py_ssize_t length,

@@ -43,7 +43,6 @@ cdef enum:
     FRAME_BYTES = 65536         # a frame is closed when it is larger
     ROOM_BYTES = 81920          # for a frame and the event that is too much for it
     ROOM_KEPT = 1048576         # more is given back when it is empty
-    BYTES_OUT = 1048576         # at one worker; one event is sent however large
     STORED_FROM = 8192          # bytes of a value that go by the store, not the socket
     TASKS_OUT = 128             # events of async collectors at one worker
     FEWEST = 2                  # events in a window: one that runs, and the next
@@ -77,6 +76,13 @@ cdef class Window:
         if outlet is not None and outlet.is_async:
             return self.tasks < TASKS_OUT
         return self.outstanding - self.tasks < self.target
+
+    cdef Py_ssize_t places_left(self):
+        """How many plain runs it may have besides those it has."""
+        cdef Py_ssize_t left = self.target - self.outstanding + self.tasks
+        if self.at_most:
+            left = min(left, <Py_ssize_t>(self.at_most - self.handed))
+        return max(0, left)
 
     cdef int hand(self, Errand errand, int64_t now) except -1:
         """Write an event into the open frame: 1; what cannot be written has failed: 0."""
@@ -190,6 +196,7 @@ cdef class Window:
 
     def unsent(self):
         """The bytes to send, to be let go of before anything else; None: there are none."""
+        self.close_frame()
         if self.used == self.sent_to:
             return None
         return PyMemoryView_FromMemory(

@@ -29,6 +29,7 @@ cdef class Workbench:
     cdef object last_address_bytes
     cdef int64_t rung_ns
     cdef bint unrung
+    cdef bint is_due                # a bell was asked for, at the latest
     cdef int64_t cpu_ns             # when it was last read
     cdef int64_t small_ns           # of short runs since
     cdef readonly int64_t events

@@ -15,6 +15,7 @@ from libc.string cimport memcmp, memcpy
 
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.event cimport Payload
+from collectorqueue._native.lifeline cimport ring_within, was_rung
 from collectorqueue._native.page cimport STORE_AT, Finished, Page, check_finished
 from collectorqueue._native.results cimport Error, Ok, as_result, error_from
 from collectorqueue._native.wire cimport FAILURE, NOTHING, PACKED, RAW, STORED, ItemHead
@@ -42,6 +43,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     RING_NS = 200_000           # a bell at the most so often while there is more to do
+    LATEST_NS = 1_000_000       # after a result, whatever is done meanwhile
     SHORT_NS = 20_000           # runs shorter than this are taken to be all CPU time
     TEXT_AT_MOST = 65536        # characters of an exception's message
     WORN = 1                    # flag: the worker should be replaced
@@ -110,6 +112,10 @@ cdef class Workbench:
                     PyBytes_FromStringAndSize(<char *>&head, sizeof(ItemHead)),
                     PyBytes_FromStringAndSize(start + value_at, at - value_at)))
             elif self.page.claim(sequence, now):
+                if self.unrung and not self.is_due:
+                    # The run that begins may be a long one.
+                    self.is_due = True
+                    ring_within(LATEST_NS)
                 try:
                     payload = self.payload_of(tool, &head, start + value_at)
                     answer = self.run_one(tool, payload)
@@ -258,6 +264,9 @@ cdef class Workbench:
         """Tell the loop's process that there are results."""
         self.rung_ns = now
         self.unrung = False
+        if self.is_due:
+            self.is_due = False
+            was_rung()
         self.ring_bell()
 
     # -- for async collectors, whose loop is elsewhere ---------------------------------

@@ -83,6 +83,6 @@ class Crew(Elsewhere):
         Returns whether it is run again.
         """
 
-    def overdue(self, now: int) -> tuple[list[tuple[Window, Errand]], int | None]:
-        """What runs for longer than its timeout, as (Window, Errand), and ns until to look
-        again; None: nothing with a timeout is out."""
+    def overdue(self, now: int) -> tuple[list[tuple[Window, Errand, bool]], int | None]:
+        """What runs for longer than its timeout, as (Window, Errand, whether it is async),
+        and ns until to look again; None: nothing with a timeout is out."""

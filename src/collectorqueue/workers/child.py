@@ -47,7 +47,7 @@ MEMORY_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 40
 def work(connection: socket.socket, page: int, bell: int) -> None:
     """Be a worker until told to stop, or until the loop's process is gone."""
     signal.signal(signal.SIGINT, lambda *_: None)  # the loop's process decides
-    hold(connection.fileno())
+    hold(connection.fileno(), bell)
     memory = mmap.mmap(page, 0)
     # Behind the page: the loop's process finds it there, whatever has become of us.
     os.lseek(page, 0, os.SEEK_END)
@@ -107,8 +107,8 @@ class Worker:
         return message
 
     def _prepare(self, boot: Boot) -> None:
-        sys.path[:] = boot.sys_path
-        sys.argv[:] = boot.argv
+        sys.path[:] = map(os.fsdecode, boot.sys_path)
+        sys.argv[:] = map(os.fsdecode, boot.argv)
         with contextlib.suppress(OSError):
             os.chdir(boot.folder)
         logging.getLogger().handlers[:] = [ForwardingHandler(self._line.tell)]

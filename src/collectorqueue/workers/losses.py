@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections.abc import Iterable
 
 from collectorqueue._native.crew import Crew
 from collectorqueue._native.errand import Errand, key_of, timeout_of
-from collectorqueue.errors import RunTimeout, WorkerLost
+from collectorqueue.errors import RunTimeout, WorkerLost, WorkersFailed
 from collectorqueue.quiet import quietly
 from collectorqueue.workers.worker import Worker
 
-__all__ = ["cause", "lost", "overran", "settle"]
+__all__ = ["cause", "exit_errors", "lost", "overran", "settle"]
 
 log = logging.getLogger("collectorqueue.workers")
 
@@ -67,3 +68,12 @@ def settle(crew: Crew, worker: Worker) -> None:
             crew.bury(errand, overran(worker, errand), rerun=False)
         else:
             crew.bury(errand, lost(worker), rerun=True)
+
+
+def exit_errors(workers: Iterable[Worker]) -> list[BaseException]:
+    """What lifecycles raised that were left in these."""
+    return [
+        WorkersFailed(f"the lifecycle of {key!r} failed to exit in a worker:\n{text}")
+        for each in workers
+        for key, text in each.exit_failures
+    ]

@@ -46,9 +46,9 @@ class Blueprint(msgspec.Struct, frozen=True):
 class Boot(msgspec.Struct, frozen=True, tag=True):
     """The first message to a worker."""
 
-    sys_path: list[str]
-    argv: list[str]
-    folder: str
+    sys_path: list[bytes]  # as the file system has them, which may be no text
+    argv: list[bytes]
+    folder: bytes
     blueprints: list[Blueprint]
     log_levels: dict[str, int]
     main: Main | None = None

@@ -106,6 +106,8 @@ class Nursery:
         if self._control is not None:
             os.close(self._control.detach())
             self._control = None
+        if self._server is not None:
+            self._server.returncode = 0  # it is not this process's child
         self._server = None
 
     def _start_server(self) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections import Counter
 from collections.abc import Callable
 
 from collectorqueue._native.crew import Crew
@@ -26,7 +25,8 @@ LINGER_LOOK_NS = 20_000_000
 
 
 class Overtime:
-    """The timeouts of one crew; `on_doomed(worker)`: it is about to be killed."""
+    """The timeouts of one crew; `on_doomed(worker)`: it is about to be killed;
+    `on_spared(worker)`: its run has ended after all, before it was."""
 
     def __init__(
         self,
@@ -34,11 +34,14 @@ class Overtime:
         loop: asyncio.AbstractEventLoop,
         context: contextvars.Context,
         on_doomed: Callable[[Worker], None],
+        on_spared: Callable[[Worker], None],
     ) -> None:
         self._crew = crew
         self._loop = loop
         self._context = context
         self._on_doomed = on_doomed
+        self._on_spared = on_spared
+        self._doomed: set[Worker] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
 
@@ -59,21 +62,35 @@ class Overtime:
 
     def _look(self) -> None:
         self._timer = None
+        for window in self._crew.windows[:]:
+            window.worker.collect()  # what has ended is not overdue
         found, left_ns = self._crew.overdue(time.monotonic_ns())
-        for window, errand in found:
+        overdue: dict[Worker, list[bool]] = {}
+        for window, errand, is_async in found:
             worker: Worker = window.worker
-            if not worker.overran:
+            if worker not in self._doomed:
+                self._doomed.add(worker)
                 worker.doomed_at = self._loop.time()
                 self._on_doomed(worker)
             worker.overran.add(errand)
-        for window, count in Counter(window for window, _ in found).items():
-            worker = window.worker
-            if (
-                window.outstanding > count
-                and self._loop.time() < worker.doomed_at + LINGER_S
-            ):
-                left_ns = min(LINGER_LOOK_NS, left_ns or LINGER_LOOK_NS)
-            else:
-                worker.kill(GRACE_S)
+            overdue.setdefault(worker, []).append(is_async)
+        for worker in list(self._doomed):
+            self._judge(worker, overdue.get(worker))
+        if self._doomed:
+            left_ns = min(LINGER_LOOK_NS, left_ns or LINGER_LOOK_NS)
         if left_ns is not None:
             self.look_after(max(SHORTEST_NS, left_ns))
+
+    def _judge(self, worker: Worker, overdue: list[bool] | None) -> None:
+        if worker.is_dead:
+            self._doomed.discard(worker)
+        elif overdue is None:
+            if not worker.is_being_killed:
+                self._doomed.discard(worker)
+                self._on_spared(worker)
+        elif not (
+            all(overdue)
+            and worker.window.outstanding > len(overdue)
+            and self._loop.time() < worker.doomed_at + LINGER_S
+        ):
+            worker.kill(GRACE_S)

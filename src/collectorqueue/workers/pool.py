@@ -12,7 +12,6 @@ import itertools
 import logging
 import math
 import os
-import sys
 from collections.abc import AsyncGenerator, Callable
 
 import msgspec
@@ -24,13 +23,13 @@ from collectorqueue._native.remote import RemoteOutlet
 from collectorqueue.errors import WorkersFailed
 from collectorqueue.quiet import quietly
 from collectorqueue.workers.backoff import BackOff
+from collectorqueue.workers.boots import boot_for
 from collectorqueue.workers.encoding import Encoding
 from collectorqueue.workers.forks import watch
-from collectorqueue.workers.logs import levels, pass_on
-from collectorqueue.workers.losses import settle
+from collectorqueue.workers.logs import pass_on
+from collectorqueue.workers.losses import exit_errors, settle
 from collectorqueue.workers.messages import (
     Blueprint,
-    Boot,
     Ended,
     FromWorker,
     LogLine,
@@ -39,25 +38,16 @@ from collectorqueue.workers.messages import (
 )
 from collectorqueue.workers.nursery import Nursery
 from collectorqueue.workers.overtime import GRACE_S, Overtime
-from collectorqueue.workers.paths import main_for
+from collectorqueue.workers.settings import WorkerSettings
 from collectorqueue.workers.stats import ProcessCollectorStats, WorkersStats
 from collectorqueue.workers.worker import Worker
 
-__all__ = ["WorkerPool", "WorkerSettings"]
+__all__ = ["WorkerPool"]
 
 log = logging.getLogger("collectorqueue.workers")
 
 STATUS_S = 1.0  # to wait for what a dead worker died of
 CHECK_S = 0.25  # between looks at workers' memory
-
-
-class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How many workers, and when one is replaced."""
-
-    fewest: int
-    most: int
-    max_events: int | None = None
-    max_bytes: int | None = None
 
 
 class WorkerPool:
@@ -88,7 +78,8 @@ class WorkerPool:
             on_short=on_short,
             decode=msgspec.msgpack.Decoder().decode,
         )
-        self._overtime = Overtime(self.crew, loop, context, self._give_up)
+        self._overtime = Overtime(self.crew, loop, context, self._give_up, self._retire)
+        self._changing = asyncio.Lock()  # of collectors, one change after the other
         self._nursery = Nursery(
             loop,
             on_forked=self._on_forked,
@@ -117,8 +108,7 @@ class WorkerPool:
 
     # -- collectors -----------------------------------------------------------------
 
-    def connect(self, step: Step, blueprint: Blueprint, encoding: Encoding,
-                *, idempotent: bool) -> RemoteOutlet:  # fmt: skip
+    def connect(self, step: Step, blueprint: Blueprint, encoding: Encoding) -> RemoteOutlet:
         """Lead a collector's events to the workers that start from now on."""
         number = next(self._outlet_numbers)
         blueprint = msgspec.structs.replace(blueprint, number=number)
@@ -133,26 +123,39 @@ class WorkerPool:
             explain=encoding.explain,
             takes_raw=encoding.takes_raw,
             is_async=blueprint.is_async,
-            idempotent=idempotent,
+            idempotent=step.collector.idempotent,
             limit=blueprint.max_concurrency or 0,
             timeout_ns=int(timeout * 1e9),
         )
         self._outlets[number] = (blueprint, outlet)
         return outlet
 
+    async def take_on(
+        self, step: Step, blueprint: Blueprint, encoding: Encoding
+    ) -> RemoteOutlet:
+        """The same for workers that run: all are replaced by such as have the collector.
+
+        Raises WorkersFailed if those cannot start; the old ones stay then.
+        """
+        async with self._changing:
+            outlet = self.connect(step, blueprint, encoding)
+            await self._renew(outlet)
+            return outlet
+
     async def disconnect(self, outlet: RemoteOutlet) -> BaseException | None:
         """Let workers do without this collector; returns what its lifecycle's exit raised.
 
         Where it has a lifecycle, all workers are replaced, so that it is left.
         """
-        blueprint, _ = self._outlets.pop(outlet.number)
-        if blueprint.lifecycle is None or self._stopping:
+        async with self._changing:
+            blueprint, _ = self._outlets.pop(outlet.number)
+            if blueprint.lifecycle is None or self._stopping:
+                return None
+            try:
+                await self._renew()
+            except WorkersFailed as error:
+                return error
             return None
-        try:
-            await self.renew()
-        except WorkersFailed as error:
-            return error
-        return None
 
     def stats(self) -> WorkersStats:
         """What there is to tell, now."""
@@ -175,11 +178,12 @@ class WorkerPool:
     async def start(self) -> None:
         """Have all workers ready. Raises WorkersFailed with what they say."""
         await anext(self._guard)
-        await self._have_ready()
+        async with self._changing:
+            await self._have_ready()
         if self._settings.max_bytes is not None:
             self._check_memory()
 
-    async def renew(self, added: RemoteOutlet | None = None) -> None:
+    async def _renew(self, added: RemoteOutlet | None = None) -> None:
         """Replace all workers, so that the new ones have the collectors of now.
 
         Raises WorkersFailed if those cannot start; the old ones stay then, and the
@@ -199,6 +203,10 @@ class WorkerPool:
                 each.is_ending = bool(each.overran)
             if added is not None:
                 self._outlets.pop(added.number)
+            self._take_spare()
+            for each in old:
+                if not each.is_dead:
+                    each.look_whether_worn()
             self._fill()
             raise
         for each in [*old, *self._predecessors]:
@@ -212,6 +220,7 @@ class WorkerPool:
         Returns what lifecycles raised. A cancellation ends it at once, and is kept.
         """
         self._stopping = True
+        self._note_change()
         self._overtime.stop()
         self._back_off.stop()
         if self._checking is not None:
@@ -229,7 +238,7 @@ class WorkerPool:
                 each.kill()
             await self._until_gone(self._loop.time() + STATUS_S)
         finally:
-            errors = self._exit_errors()
+            errors = exit_errors([*self._workers.values(), *self._buried])
             for each in list(self._workers.values()):
                 each.kill()
                 each.died()
@@ -244,6 +253,10 @@ class WorkerPool:
             yield
         finally:
             self.kill()
+            for each in list(self._workers.values()):
+                each.died()
+                self._settle_dead(each)
+            self._nursery.close()
 
     def kill(self) -> None:
         """End all workers now, whether the loop runs or not; none takes their place."""
@@ -264,6 +277,8 @@ class WorkerPool:
         failed = self._back_off.failed
         self._fill()
         while self._ready() < self._wanted:
+            if self._stopping:
+                raise WorkersFailed("the queue was closed before its workers were ready")
             if self._back_off.failed > failed:
                 raise WorkersFailed(f"a worker could not start: {self._back_off.last}")
             await self._change()
@@ -272,13 +287,6 @@ class WorkerPool:
         while self._workers and self._loop.time() < deadline:
             left_s = deadline - self._loop.time()
             await self._change(left_s if left_s < math.inf else None)
-
-    def _exit_errors(self) -> list[BaseException]:
-        return [
-            WorkersFailed(f"the lifecycle of {key!r} failed to exit in a worker:\n{text}")
-            for each in [*self._workers.values(), *self._buried]
-            for key, text in each.exit_failures
-        ]
 
     async def _change(self, timeout: float | None = None) -> None:
         if self._changed is None or self._changed.done():
@@ -322,16 +330,7 @@ class WorkerPool:
             self._on_fork_failed(number, f"{error}")
             return False
         blueprints = [blueprint for blueprint, _ in self._outlets.values()]
-        worker.tell(
-            Boot(
-                sys_path=[str(each) for each in sys.path],
-                argv=sys.argv[:],
-                folder=os.getcwd(),
-                blueprints=blueprints,
-                log_levels=levels(),
-                main=main_for(each.paths() for each in blueprints),
-            )
-        )
+        worker.tell(boot_for(blueprints))
         return True
 
     @property
@@ -487,13 +486,6 @@ class WorkerPool:
         """Its process has ended. What it had not begun goes on at once."""
         worker.died()
         was_ready = worker.is_ready
-        if not worker.is_ending and not self._stopping:
-            self.restarts += was_ready
-            if not was_ready:
-                self._note_failure(worker.failure or "it ended before it was ready")
-            else:
-                self._take_spare()
-                self._fill()
         if worker.status is not None or not worker.begun:
             self._settle_dead(worker)
         else:
@@ -501,6 +493,13 @@ class WorkerPool:
             self._loop.call_later(
                 STATUS_S, self._settle_dead, worker, context=self._context
             )
+        if not worker.is_ending and not self._stopping:
+            self.restarts += was_ready
+            if not was_ready:
+                self._note_failure(worker.failure or "it ended before it was ready")
+            else:
+                self._take_spare()
+                self._fill()
 
     def _on_gone(self, pid: int, status: int) -> None:
         for each in list(self._workers.values()):

@@ -18,7 +18,7 @@ from collectorqueue.workers.cores import usable_cores
 from collectorqueue.workers.encoding import Encoding
 from collectorqueue.workers.messages import Blueprint
 from collectorqueue.workers.paths import path_of, type_path_of
-from collectorqueue.workers.pool import WorkerSettings
+from collectorqueue.workers.settings import WorkerSettings
 
 __all__ = ["blueprint_of", "bounds_of", "encoding_of", "settings_for"]
 

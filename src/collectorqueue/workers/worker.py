@@ -93,7 +93,7 @@ class Worker:
             Page(self._memory, fresh=True), self, send=self.flush, pack=self._encode
         )
         self._loop.add_reader(self._connection.fileno(), self._read)
-        self._loop.add_reader(self._bell, self._collect)
+        self._loop.add_reader(self._bell, self._answer_bell)
 
     # -- birth ----------------------------------------------------------------------
 
@@ -132,9 +132,10 @@ class Worker:
                 del unsent
             window.sent(sent)
         self._stop_writing()
-        self._look_whether_worn()
+        self.look_whether_worn()
 
-    def _look_whether_worn(self) -> None:
+    def look_whether_worn(self) -> None:
+        """Have it replaced if it has run all the events that it may, or asks to be."""
         window = self.window
         spent = 0 < window.at_most <= window.handed
         if (spent or window.is_worn) and not self.is_ending and not self.is_dead:
@@ -161,18 +162,22 @@ class Worker:
             if count < READ_BYTES or self.is_dead:
                 return
 
-    def _collect(self) -> None:
-        """The bell was rung: there are results in the page."""
-        try:
+    def _answer_bell(self) -> None:
+        with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._bell)
-            self._crew.collect(self.window)
-        except BlockingIOError:
+        self.collect()
+
+    def collect(self) -> None:
+        """Take in the results that stand in its page."""
+        if self.is_dead:
             return
+        try:
+            self._crew.collect(self.window)
         except ValueError as error:
             self._loop.remove_reader(self._bell)
             self._break_off(error)
             return
-        self._look_whether_worn()
+        self.look_whether_worn()
 
     def _break_off(self, error: Exception) -> None:
         self._on_broken(self, f"it sent what makes no sense: {error}")
@@ -270,8 +275,9 @@ class Worker:
         for each in (self._connection, self._theirs):
             if each.fileno() >= 0:
                 os.close(each.detach())
-        if self._bell >= 0:
-            os.close(self._bell)
+        for file in (self._bell, self._page_file, self._pidfd):
+            if file is not None and file >= 0:
+                os.close(file)
 
     def stats(self) -> WorkerStats:
         """What there is to tell of it."""
@@ -280,6 +286,11 @@ class Worker:
             self.number, self.pid, events, memory_bytes, cpu_ns / 1e9,
             self.window.outstanding,
         )  # fmt: skip
+
+    @property
+    def is_being_killed(self) -> bool:
+        """It was told to end, by a signal."""
+        return self._killing is not None
 
     @property
     def is_at_work(self) -> bool:
