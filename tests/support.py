@@ -9,7 +9,6 @@ import asyncio
 import functools
 import inspect
 import json
-import selectors
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ import uvloop
 
 from collectorqueue import CollectorQueue, Payload
 from collectorqueue._native import clock
+from collectorqueue.testing import VirtualLoop
 
 __all__ = [
     "Gate",
@@ -51,56 +51,11 @@ class Hang(AssertionError):
 # -- virtual time -----------------------------------------------------------------
 
 
-class VirtualSelector(selectors.DefaultSelector):
-    """Instead of waiting, moves its loop's clock on to the next timer."""
-
-    loop: VirtualLoop
-
-    def select(self, timeout: float | None = None) -> Any:
-        found = super().select(0)
-        if found or timeout == 0:
-            return found
-        if self.loop.outside:  # a thread or process is at work: real time must pass
-            return super().select(min(timeout or 0.01, 0.01))
-        if timeout is None:
-            self.loop.is_stuck = True
-            self.loop.stop()
-        else:
-            self.loop.now += max(timeout, 0.0)
-        return found
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An asyncio loop whose `time()` moves to the next timer instead of sleeping.
-
-    Where nothing is scheduled and the main coroutine has not ended, running it raises
-    `Hang`. While `outside` is not 0, it waits for threads in real time.
-    """
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.is_stuck = False
-        self.outside = 0
-        selector = VirtualSelector()
-        selector.loop = self
-        super().__init__(selector)
-
-    def time(self) -> float:
-        return self.now
-
-    def elapse(self, seconds: float) -> None:
-        """Let time pass at once, as a handler does that blocks the loop."""
-        self.now += seconds
-
-
 @contextmanager
 def on_virtual_time(loop: VirtualLoop) -> Iterator[None]:
     """The compiled core reads the loop's time, too."""
-    clock.follow(loop.time)
-    try:
+    with loop.clock.followed():
         yield
-    finally:
-        clock.follow(None)
 
 
 def run_virtual(main: Coroutine[Any, Any, T], **options: Any) -> T:

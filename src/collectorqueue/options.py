@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from collectorqueue._native.core import Overflow
 from collectorqueue._native.lanes import QueueType
+from collectorqueue.admin.metrics import Metrics
 from collectorqueue.admin.scaler import ScalingPolicy
 from collectorqueue.checks import check_bool, check_int, check_seconds
 from collectorqueue.errors import ConfigError
@@ -34,6 +37,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_events_per_worker: int | None
     max_worker_bytes: int | None
     scaling: ScalingPolicy | None = None
+    on_report: Callable[[Metrics], object] | None = None
 
     def __post_init__(self) -> None:
         for name in ("autoscale", "propagate_context"):
@@ -57,6 +61,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         check_seconds("report_interval", self.report_interval)
         if self.workers is not None:
             self._check_workers()
+        if self.on_report is not None and not callable(self.on_report):
+            raise TypeError(f"on_report must be callable, got {self.on_report!r}")
         for name in ("on_send", "on_finish", "on_timer"):
             if self.scaling is not None and not callable(getattr(self.scaling, name, None)):
                 raise TypeError(f"scaling must have {name}(), got {self.scaling!r}")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-import time
 import warnings
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -18,6 +16,12 @@ from collectorqueue._native.core import Core, Overflow
 from collectorqueue._native.lanes import QueueType
 from collectorqueue.admin.load import Load
 from collectorqueue.admin.metrics import CollectorStats, Ledger, Metrics, Window
+from collectorqueue.admin.observers import (
+    DrainFinished,
+    DrainStarted,
+    Observers,
+    QueueStarted,
+)
 from collectorqueue.admin.scaler import ScalingPolicy
 from collectorqueue.checks import check_seconds, one_of
 from collectorqueue.errors import (
@@ -43,7 +47,7 @@ from collectorqueue.options import Options
 from collectorqueue.quiet import quietly
 from collectorqueue.registry import Registry
 from collectorqueue.running import DrainReport, Running
-from collectorqueue.signals import handled_signals
+from collectorqueue.signals import drained_on_signals
 from collectorqueue.workers.paths import refuse_in_import
 
 __all__ = ["CollectorQueue", "DrainReport"]
@@ -73,7 +77,8 @@ class CollectorQueue:
     many events run at once: set it to what your database or API can take. `capacity` counts
     queued events; `overflow` says what a send does when it is reached: "wait" or "reject".
     `on_unrouted="error"` makes such a send raise Unrouted. `drain_timeout`: seconds, None:
-    without limit. `report_interval`: seconds between lines of metrics in the log, 0: none.
+    without limit. `report_interval`: seconds between lines of metrics in the log, 0: none;
+    `on_report(metrics)` is called instead, if given.
     PRIORITY takes the lowest `priority * ageing + number of the send` first.
     `propagate_context`: handlers run in a copy of the sender's context variables.
     `workers`: processes for the collectors that run in processes, a number or (min, max);
@@ -105,6 +110,7 @@ class CollectorQueue:
         max_events_per_worker: int | None = None,
         max_worker_bytes: int | None = None,
         scaling: ScalingPolicy | None = None,
+        on_report: Callable[[Metrics], object] | None = None,
     ) -> None:
         self._options = options = Options(
             autoscale=autoscale,
@@ -123,6 +129,7 @@ class CollectorQueue:
             max_events_per_worker=max_events_per_worker,
             max_worker_bytes=max_worker_bytes,
             scaling=scaling,
+            on_report=on_report,
         )
         self._core = Core(
             queue_type=options.queue_type,
@@ -136,6 +143,7 @@ class CollectorQueue:
         )
         self._registry = Registry(self._core, collectors)
         self._registry.use_router(router, self._core, strict=on_unrouted == "error")
+        self._observers = Observers(self._core)
         self._publisher = EventPublisher(self._core, self._lend_consumers)
         self._running: Running | None = None
         self._starting = False
@@ -342,6 +350,19 @@ class CollectorQueue:
         """The same as `consumers`."""
         return self.consumers
 
+    def observe(self, observer: Any, *, spans: bool = False) -> Callable[[], None]:
+        """Tell an observer what happens, from now on; call what this returns to stop.
+
+        A callable gets records: QueueStarted, Scaling, WorkerStarted, WorkerDied, Overflowed,
+        DrainStarted, DrainFinished; with `spans=True` also each CollectorEvent that is
+        settled. An object is told by its methods: on_queue_started, on_scaled,
+        on_worker_started, on_worker_lost, on_overflowed, on_drain_started and
+        on_drain_finished with the record, and on_sent, on_started and on_settled with the
+        event (`wait_time()` and `service_time()` are its durations). They are called in line
+        and must not wait; one that raises is logged and removed. Raises TypeError.
+        """
+        return self._observers.add(observer, spans)
+
     # -- start and close ----------------------------------------------------------
 
     async def start(self) -> None:
@@ -355,7 +376,7 @@ class CollectorQueue:
         refuse_in_import()
         self._starting = True
         try:
-            running = Running(self._core, self._options)
+            running = Running(self._core, self._options, self._observers)
             try:
                 for collector in list(self.collectors.values()):
                     running.keep(await running.enter(collector))
@@ -370,6 +391,7 @@ class CollectorQueue:
             running.open(list(self._registry.steps.values()))
         finally:
             self._starting = False
+        self._observers.tell(QueueStarted())
 
     async def close(self, timeout: float | None = DEFAULT) -> DrainReport:
         """Drain and stop; `timeout` seconds instead of `drain_timeout`.
@@ -415,15 +437,17 @@ class CollectorQueue:
         return report
 
     async def _close(self, running: Running) -> DrainReport:
-        begun = time.monotonic()
+        begun = running.loop.time()
+        self._observers.tell(DrainStarted(self._core.queued, self._core.in_flight))
         left = await running.drain.run()
         errors = await running.exit_all()
         running.stop()
         report = DrainReport(
-            self.ledger, left.aborted, left.abandoned, time.monotonic() - begun
+            self.ledger, left.aborted, left.abandoned, running.loop.time() - begun
         )
         self._drain_report = report
         self._running = None
+        self._observers.tell(DrainFinished(len(left.aborted), report.seconds))
         quietly(
             log, logging.INFO, "drained accepted=%d aborted=%d",
             report.ledger.accepted, len(left.aborted),
@@ -462,31 +486,12 @@ class CollectorQueue:
         The body is cancelled and leaves normally. The previous handlers come back at the
         end. Outside the main thread it does nothing.
         """
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task()
-        assert task is not None
-        received: list[signal.Signals] = []
-        in_body = True
+        async with drained_on_signals(self.close, self._abort_drain):
+            yield self
 
-        def on_signal(number: signal.Signals) -> None:
-            received.append(number)
-            step = "drain" if len(received) == 1 else "abort"
-            quietly(log, logging.WARNING, "%s: %s", number.name, step)
-            if in_body and len(received) == 1:
-                task.cancel()
-            elif self._running is not None and self._running.drain is not None:
-                self._running.drain.shorten(0)
-
-        with handled_signals(loop, on_signal):
-            try:
-                yield self
-            except asyncio.CancelledError:
-                if not received or task.uncancel() > 0:
-                    raise
-            finally:
-                in_body = False
-                if received:
-                    await self.close(0 if len(received) > 1 else DEFAULT)
+    def _abort_drain(self) -> None:
+        if self._running is not None:
+            self._running.drain.shorten(0)
 
     def _lend_consumers(self, count: int) -> None:
         """One consumer more or less, whatever the maximum: a handler waits for all."""

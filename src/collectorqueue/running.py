@@ -18,6 +18,7 @@ from collectorqueue._native.event import Payload
 from collectorqueue._native.plan import Step
 from collectorqueue._native.remote import RemoteOutlet
 from collectorqueue.admin.metrics import Ledger, Window
+from collectorqueue.admin.observers import Observers, WorkerDied, WorkerStarted
 from collectorqueue.admin.report import Reporter
 from collectorqueue.admin.autoscaler import Autoscaler, Scaling, ScalingStats
 from collectorqueue.admin.scaler import PoolScaler, PoolState
@@ -64,7 +65,7 @@ def described(collector: Collector) -> tuple[Blueprint, Encoding]:
 class Running:
     """One run of a queue, on one loop."""
 
-    def __init__(self, core: Core, options: Options) -> None:
+    def __init__(self, core: Core, options: Options, observers: Observers) -> None:
         self.loop = asyncio.get_running_loop()
         self.context = contextvars.copy_context()
         self.pool = ConsumerPool(core, self.loop, self.context, self._break_down)
@@ -73,6 +74,7 @@ class Running:
         self._outlets: dict[str, RemoteOutlet] = {}
         self.drain: Drain = Drain(core, self.pool, self.loop)
         self.closing: asyncio.Task[Any] | None = None
+        self._observers = observers
         self._core = core
         self._options = options
         bounds = (options.min_consumers, options.max_consumers)
@@ -83,7 +85,7 @@ class Running:
             self.context,
             read=self._consumers_now,
             resize=self._resize,
-            on_scaled=self._note_scaling,
+            on_scaled=self._observers.tell,
         )
         self._worker_scaler: Autoscaler | None = None
         self._most_workers = 0
@@ -114,7 +116,11 @@ class Running:
         self.window = Window(self._core, stats, self.scaling, self.limited_by)
         if options.report_interval:
             self._reporter = Reporter(
-                self.window.metrics, options.report_interval, self.loop, self.context
+                self.window.metrics,
+                options.report_interval,
+                self.loop,
+                self.context,
+                options.on_report,
             )
         self.pool.grow(
             options.min_consumers if options.autoscale else options.max_consumers
@@ -152,7 +158,7 @@ class Running:
             self.context,
             read=self._workers_now,
             resize=lambda before, after: pool.resize(before, after),
-            on_scaled=self._note_scaling,
+            on_scaled=self._observers.tell,
             pool="workers",
         )
         self.workers = pool = WorkerPool(
@@ -164,7 +170,8 @@ class Running:
             default_priority=options.default_priority,
             ageing=options.ageing,
             on_short=scaler.on_short,
-            on_started=policy.note_start,
+            on_started=self._note_started,
+            on_lost=lambda number, pid: self._observers.tell(WorkerDied(number, pid)),
         )
         for step in remote:
             self._lead_to(pool.connect(step, *described(step.collector)), step)
@@ -316,12 +323,16 @@ class Running:
         else:
             self._resize(self._core.consumers - self._lent, largest)
 
-    def _note_scaling(self, scaling: Scaling) -> None:
-        pass
-
     def scaling(self) -> ScalingStats:
         """What the autoscaler has done to the consumers."""
         return self._scaler.stats()
+
+    def _note_started(self, number: int, pid: int, seconds: float) -> None:
+        assert self._worker_scaler is not None
+        policy = self._worker_scaler.policy
+        if isinstance(policy, PoolScaler):
+            policy.note_start(seconds)
+        self._observers.tell(WorkerStarted(number, pid, seconds))
 
     def limited_by(self) -> str | None:
         """What keeps a pool from growing while events wait, as in Load."""

@@ -1,6 +1,7 @@
 """SIGTERM and SIGINT: the first one drains, the second one aborts.
 
-Rules of residence: installing handlers and putting the previous ones back.
+Rules of residence: installing handlers and putting the previous ones back, and what the first
+and the second signal call.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-__all__ = ["handled_signals"]
+from collectorqueue.quiet import quietly
+
+__all__ = ["drained_on_signals", "handled_signals"]
 
 log = logging.getLogger("collectorqueue.signals")
 
@@ -49,3 +52,38 @@ def handled_signals(
             loop.remove_signal_handler(number)
             if before[number] is not None:
                 signal.signal(number, before[number])
+
+
+@asynccontextmanager
+async def drained_on_signals(
+    close: Callable[..., Awaitable[object]], abort: Callable[[], None]
+) -> AsyncGenerator[None, None]:
+    """Within it, the first SIGTERM or SIGINT ends the body, and at its end `close()` is
+    called; a second one calls `abort()`, or `close(0)` if it is not closing yet."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+    received: list[signal.Signals] = []
+    in_body = True
+
+    def on_signal(number: signal.Signals) -> None:
+        received.append(number)
+        step = "drain" if len(received) == 1 else "abort"
+        quietly(log, logging.WARNING, "%s: %s", number.name, step)
+        if in_body and len(received) == 1:
+            task.cancel()
+        else:
+            abort()
+
+    with handled_signals(loop, on_signal):
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not received or task.uncancel() > 0:
+                raise
+        finally:
+            in_body = False
+            if len(received) > 1:
+                await close(0)
+            elif received:
+                await close()

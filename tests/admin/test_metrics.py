@@ -136,3 +136,24 @@ async def test_what_events_stayed_adds_up_whatever_becomes_of_them() -> None:
         assert queue.ledger.accepted >= 300 and queue.metrics.sojourn.count > 300
         assert_closes(queue)
     assert queue.metrics.little_residual == 0.0
+
+
+@virtual
+async def test_a_function_of_the_user_s_gets_the_metrics_every_so_often(caplog: Any) -> None:
+    reports: list[Metrics] = []
+
+    def report(metrics: Metrics) -> None:
+        reports.append(metrics)
+        if len(reports) == 2:
+            raise RuntimeError("on purpose")
+
+    async with CollectorQueue(
+        [Collector("wait", wait_for)], report_interval=10.0, on_report=report
+    ) as queue:
+        await queue.publisher.send_many([1.0] * 5)
+        await asyncio.sleep(35)
+        assert [each.event_count for each in reports] == [5, 5, 5]
+    await asyncio.sleep(60)
+    assert len(reports) == 3 and caplog.text.count("on_report failed") == 1
+    with pytest.raises(TypeError, match="on_report must be callable"):
+        CollectorQueue(on_report=3)  # type: ignore[arg-type]

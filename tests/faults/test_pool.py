@@ -193,7 +193,7 @@ async def test_the_whole_pool_has_one_time_slice_a_turn(consumers: int) -> None:
     def handler(payload: Payload[Any]) -> None:
         nonlocal handled
         handled += 1
-        loop.elapse(0.0003)
+        loop.clock.elapse(0.0003)
 
     async with CollectorQueue(
         [Collector("h", handler)], max_consumers=consumers, autoscale=False

@@ -83,7 +83,7 @@ async def test_no_event_starts_after_its_ttl_though_no_timer_could_ring() -> Non
     async def block(payload: Payload[Any]) -> None:
         ran.append(payload.value)
         if payload.value == "blocks the loop":
-            loop.elapse(10)
+            loop.clock.elapse(10)
 
     async with queue:
         await queue.publisher.send("blocks the loop")

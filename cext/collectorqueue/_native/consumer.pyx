@@ -30,7 +30,7 @@ from collectorqueue._native.gathering cimport Gathering, gather
 from collectorqueue._native.plan cimport Step, count_run
 from collectorqueue._native.results cimport Error, Ok, error_from
 from collectorqueue._native.router cimport as_route, describe_miss
-from collectorqueue._native.sums cimport count_time, note_hold
+from collectorqueue._native.sums cimport count_free, note_hold
 
 from collectorqueue.errors import EventAborted, Unrouted
 
@@ -411,8 +411,7 @@ cdef class Consumer(Driver):
         self.forget_event()
         if self.now < self.core.counted_ns:
             self.now = self.core.counted_ns
-        count_time(self.core, self.now)
-        self.core.busy -= 1
+        count_free(self.core, self.now)
         if self.core.on_freed is not None and waiting(self.core):
             self.core.on_freed()
         return 0

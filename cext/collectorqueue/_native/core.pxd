@@ -56,6 +56,13 @@ cdef class Core(Places):
     cdef object on_compensate       # (event): it needs a consumer of its own
     cdef object on_bad_outcome      # (event): not OK
 
+    # who listens; mostly None
+    cdef public object on_sent      # (event)
+    cdef public object on_started   # (event)
+    cdef public object on_settled   # (event)
+    cdef public object on_overflow  # (): a send is refused
+
+    cdef int refuse(self, str why) except -1
     cdef bint has_room(self, bint may_wait) except -1
     cdef CollectorEvent accept(self, Payload payload)
     cdef object route(self, Payload payload)

@@ -8,7 +8,7 @@ import enum
 from contextvars import copy_context
 
 cimport cython
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.barrier cimport Barriers
@@ -25,7 +25,7 @@ from collectorqueue._native.plan cimport Step
 from collectorqueue._native.results cimport Error, Ok
 from collectorqueue._native.router cimport Index, describe_miss
 from collectorqueue._native.seats cimport Seat
-from collectorqueue._native.sums cimport count_left, count_time
+from collectorqueue._native.sums cimport count_busy, count_left, count_sent, count_unqueued
 from collectorqueue._native.timers cimport Timers
 from collectorqueue._native.waits cimport Waits
 from collectorqueue._native.untracked cimport is_atomic, is_tracked, track
@@ -197,13 +197,16 @@ cdef class Core(Places):
             if self.queued + self.reserved < 2 * self.capacity:
                 self.overflow_sends += 1
                 return True
-            raise QueueFull(
-                f"the queue holds twice its capacity of {self.capacity} events, and a "
-                "handler that waited for room would wait for itself", self.capacity)
+            self.refuse(f"the queue holds twice its capacity of {self.capacity} events, and "
+                        "a handler that waited for room would wait for itself")
         if self.waits_when_full and may_wait:
             return False
-        raise QueueFull(f"the queue is full: its capacity is {self.capacity} events",
-                        self.capacity)
+        self.refuse(f"the queue is full: its capacity is {self.capacity} events")
+
+    cdef int refuse(self, str why) except -1:
+        if self.on_overflow is not None:
+            self.on_overflow()
+        raise QueueFull(why, self.capacity)
 
     cdef CollectorEvent accept(self, Payload payload):
         cdef CollectorEvent event
@@ -217,16 +220,15 @@ cdef class Core(Places):
             event.result = copy_context()
             track(event)
         self.lane.push(event)
-        count_time(self, now)
-        self.queued += 1
-        self.accepted += 1
-        self.sent_ns += <uint64_t>now
+        count_sent(self, now)
         if payload.rare is not None:
             event.expires = True
             self.timers.add(now + ttl_ns(payload), event)
         if self.coming == 0 and self.turning == 0:
             # A consumer that is at work takes it next, or calls for help if it must wait.
             self.call_for_help()
+        if self.on_sent is not None:
+            self.on_sent(event)
         return event
 
     def fill_place(self, Payload payload not None):
@@ -259,16 +261,17 @@ cdef class Core(Places):
         """From queued to in flight."""
         event.state = RUNNING
         event.start_ns = now
-        count_time(self, now)
-        self.queued -= 1
+        count_unqueued(self, now)
+        count_busy(self, now)
         self.in_flight += 1
-        self.busy += 1
         self.started += 1
         self.wait_ns += now - event.sent_ns
         if event.expires:
             self.sweep_timers()
         if self.parked:
             self.admit()
+        if self.on_started is not None:
+            self.on_started(event)
         return 0
 
     cdef int sweep_timers(self) except -1:
@@ -298,9 +301,8 @@ cdef class Core(Places):
         """Give an event its one outcome, count it, wake who waits."""
         if event.state >= OK:
             return 0
-        count_time(self, now)
         if event.state == QUEUED:
-            self.queued -= 1
+            count_unqueued(self, now)
         else:
             self.in_flight -= 1
             self.service_ns += now - event.start_ns
@@ -333,6 +335,8 @@ cdef class Core(Places):
                 empty.set_result(None)
         if outcome != OK:
             self.on_bad_outcome(event)
+        if self.on_settled is not None:
+            self.on_settled(event)
         return 0
 
     cdef int withdraw(self, CollectorEvent event, char outcome, object error) except -1:

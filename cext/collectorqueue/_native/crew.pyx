@@ -24,6 +24,7 @@ from collectorqueue._native.lanes cimport FifoLane, Lane, make_sorted_lane
 from collectorqueue._native.page cimport BEGUN, Finished
 from collectorqueue._native.plan cimport Step, begin_step
 from collectorqueue._native.results cimport Error, Ok
+from collectorqueue._native.sums cimport count_free
 from collectorqueue._native.window cimport BYTES_OUT, Window
 from collectorqueue._native.wire cimport NOTHING, PACKED, RAW
 
@@ -129,7 +130,7 @@ cdef class Crew(Elsewhere):
     cdef int take_out(self, CollectorEvent event, int64_t now) except -1:
         """It leaves the queue, and no consumer is busy with it."""
         self.core.take_out(event, now)
-        self.core.busy -= 1
+        count_free(self.core, now)
         return 0
 
     cdef int start(self, CollectorEvent event, Remote outlet, Window window,

@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t
 
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.event cimport RUNNING
-from collectorqueue._native.sums cimport Sums, count_time
+from collectorqueue._native.sums cimport Sums, count_consumers, note_cap
 
 cdef enum:
     SLICE_NS = 1_000_000    # of one loop turn, for the whole pool: the loop stays free
@@ -45,8 +45,7 @@ cdef class Seats(Sums):
 
     def add_seats(self, Py_ssize_t count):
         """That many consumers are being started."""
-        count_time(self, monotonic_ns())
-        self.consumers += count
+        count_consumers(self, count, monotonic_ns())
         self.coming += count
         self.peak_consumers = max(self.peak_consumers, self.consumers)
 
@@ -62,17 +61,15 @@ cdef class Seats(Sums):
 
     def lose_seats(self, Py_ssize_t count):
         """So many who have left get no successors."""
-        count_time(self, monotonic_ns())
         self.vacant -= count
         self.coming -= count
-        self.consumers -= count
+        count_consumers(self, -count, monotonic_ns())
 
     def reclaim(self, Py_ssize_t count):
         """Keep consumers that were told to leave; returns how many of `count` were."""
         cdef Py_ssize_t kept = min(count, self.excess)
-        count_time(self, monotonic_ns())
         self.excess -= kept
-        self.consumers += kept
+        count_consumers(self, kept, monotonic_ns())
         return kept
 
     def retire(self, Py_ssize_t count):
@@ -84,17 +81,17 @@ cdef class Seats(Sums):
         cdef Py_ssize_t idle
         count = min(count, self.consumers - self.vacant)
         idle = min(count, len(self.idle))
-        count_time(self, monotonic_ns())
         for seat in self.idle[:idle]:
             seat.retiring = True
             if not seat.bell.done():
                 seat.bell.set_result(None)
         del self.idle[:idle]
         self.excess += count - idle
-        self.consumers -= count
+        count_consumers(self, -count, monotonic_ns())
 
     def set_max_consumers(self, Py_ssize_t maximum):
         self.max_consumers = maximum
+        note_cap(self, monotonic_ns())
 
     # -- what they do -------------------------------------------------------------
 

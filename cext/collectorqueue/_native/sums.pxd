@@ -1,7 +1,7 @@
 """What is counted of one queue."""
 from libc.stdint cimport int64_t, uint64_t
 
-from collectorqueue._native.counters cimport Tally, count_ns
+from collectorqueue._native.counters cimport COUNTING, Tally, count_ns
 from collectorqueue._native.event cimport Hub
 
 
@@ -17,15 +17,16 @@ cdef class Sums(Hub):
     cdef readonly Py_ssize_t busy
     cdef readonly Py_ssize_t blocked        # handlers that wait for an event
 
-    # time integrals, of ns
-    cdef int64_t counted_ns
-    cdef double queued_ns, busy_ns, consumer_ns
+    # Time integrals, of ns: each change adds its time, with the sign that makes
+    # `sum + count * now` the integral up to now. They may wrap; differences are exact.
+    cdef int64_t counted_ns                 # of the last change
+    cdef uint64_t queued_ns, busy_ns, consumer_ns, present_ns
+    cdef uint64_t at_cap_ns                 # events waited, and the pool was at its largest
+    cdef bint at_cap_now
     cdef double wait_ns, service_ns
-    cdef int64_t at_cap_ns                  # events waited, and the pool was at its largest
     cdef readonly Py_ssize_t max_consumers
 
-    # the identity that must close, of ns; whole numbers, which may wrap
-    cdef uint64_t present_ns                # integral of the events that were present
+    # for the identity that must close, by the events' own stamps
     cdef uint64_t sent_ns                   # sum of when those present were sent
     cdef uint64_t stayed_ns                 # sum of how long those that left had stayed
 
@@ -34,23 +35,66 @@ cdef class Sums(Hub):
     cdef object holder                      # the Step that did
 
 
-cdef inline int count_time(Sums sums, int64_t now) except -1:
-    """Bring the time integrals up to now, before one of the counts changes."""
-    cdef int64_t passed = now - sums.counted_ns
-    if passed == 0:
-        return 0
-    sums.counted_ns = now
-    sums.queued_ns += <double>passed * <double>sums.queued
-    sums.busy_ns += <double>passed * <double>sums.busy
-    sums.consumer_ns += <double>passed * <double>sums.consumers
-    sums.present_ns += <uint64_t>passed * <uint64_t>(sums.queued + sums.in_flight)
-    if sums.queued > 0 and sums.consumers >= sums.max_consumers:
-        sums.at_cap_ns += passed
+cdef inline int note_cap(Sums sums, int64_t now) noexcept:
+    """Whether events wait, and the pool is at its largest, may have changed."""
+    cdef bint at_cap = sums.queued > 0 and sums.consumers >= sums.max_consumers
+    if at_cap != sums.at_cap_now:
+        sums.at_cap_now = at_cap
+        sums.at_cap_ns += <uint64_t>(-now if at_cap else now)
     return 0
+
+
+cdef inline int count_sent(Sums sums, int64_t now) noexcept:
+    """An event is accepted, and queued."""
+    sums.queued += 1
+    sums.accepted += 1
+    if COUNTING:
+        sums.counted_ns = now
+        sums.queued_ns -= <uint64_t>now
+        sums.present_ns -= <uint64_t>now
+        sums.sent_ns += <uint64_t>now
+        if sums.queued == 1:
+            note_cap(sums, now)
+    return 0
+
+
+cdef inline int count_unqueued(Sums sums, int64_t now) noexcept:
+    """An event does not wait any more."""
+    sums.queued -= 1
+    if COUNTING:
+        sums.counted_ns = now
+        sums.queued_ns += <uint64_t>now
+        if sums.queued == 0:
+            note_cap(sums, now)
+    return 0
+
+
+cdef inline int count_busy(Sums sums, int64_t now) noexcept:
+    """A consumer has something to do."""
+    sums.busy += 1
+    sums.busy_ns -= <uint64_t>now
+    return 0
+
+
+cdef inline int count_free(Sums sums, int64_t now) noexcept:
+    """A consumer has nothing to do."""
+    sums.busy -= 1
+    sums.busy_ns += <uint64_t>now
+    return 0
+
+
+cdef inline int count_consumers(Sums sums, Py_ssize_t more, int64_t now) noexcept:
+    """The pool has so many more consumers, or fewer."""
+    sums.consumers += more
+    sums.consumer_ns -= <uint64_t>more * <uint64_t>now
+    return note_cap(sums, now)
 
 
 cdef inline int count_left(Sums sums, int64_t sent, int64_t now) except -1:
     """An event that was sent then has ended."""
+    if not COUNTING:
+        return 0
+    sums.present_ns += <uint64_t>now
     sums.sent_ns -= <uint64_t>sent
     sums.stayed_ns += <uint64_t>(now - sent)
     return count_ns(&sums.sojourn_times, now - sent)
@@ -58,7 +102,7 @@ cdef inline int count_left(Sums sums, int64_t sent, int64_t now) except -1:
 
 cdef inline int note_hold(Sums sums, object step, int64_t ns) except -1:
     """A run of this collector has held the loop for so long."""
-    if ns > sums.hold_ns and step is not None:
+    if COUNTING and ns > sums.hold_ns and step is not None:
         sums.hold_ns = ns
         sums.holder = step
     return 0

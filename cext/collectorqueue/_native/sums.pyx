@@ -1,7 +1,7 @@
 """What is counted of one queue: its ledger, and how long it had how much to do.
 
-Rules of residence: numbers. Whoever changes a count says first how late it is
-(`count_time`), so that averages come from integrals over time and not from samples.
+Rules of residence: numbers. Whoever changes a count says how late it is, so that averages
+come from integrals over time and not from samples.
 """
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
@@ -21,10 +21,12 @@ cdef class Sums(Hub):
         self.overflow_sends = self.started = 0
         self.consumers = self.busy = self.blocked = 0
         self.counted_ns = monotonic_ns()
-        self.queued_ns = self.busy_ns = self.consumer_ns = 0
+        self.queued_ns = self.busy_ns = self.consumer_ns = self.present_ns = 0
+        self.at_cap_ns = 0
+        self.at_cap_now = False
         self.wait_ns = self.service_ns = 0
-        self.at_cap_ns = self.hold_ns = 0
-        self.present_ns = self.sent_ns = self.stayed_ns = 0
+        self.hold_ns = 0
+        self.sent_ns = self.stayed_ns = 0
         self.holder = None
         forget_tally(&self.wait_times)
         forget_tally(&self.service_times)
@@ -37,22 +39,23 @@ cdef class Sums(Hub):
 
     def totals(self):
         """Sums since the start: (now, queued, busy, consumers) in ns of the clock and of
-        event- and consumer-nanoseconds; accepted, started, ended; wait and service in ns."""
-        count_time(self, monotonic_ns())
+        event- and consumer-nanoseconds, which wrap at 2**64; accepted, started, ended; wait
+        and service in ns."""
+        cdef uint64_t now = <uint64_t>monotonic_ns()
         ended = self.ok + self.failed + self.unrouted + self.dropped + self.aborted
-        return (self.counted_ns, self.queued_ns, self.busy_ns, self.consumer_ns,
+        return (now, self.queued_ns + <uint64_t>self.queued * now,
+                self.busy_ns + <uint64_t>self.busy * now,
+                self.consumer_ns + <uint64_t>self.consumers * now,
                 self.accepted, self.started, ended, self.wait_ns, self.service_ns)
 
     def little_residual(self):
         """Conservation, as a share: what events stayed, by their own stamps, against how many
         were present when. Anything but 0.0 is an event lost, doubled or stamped wrongly."""
-        cdef int64_t now = monotonic_ns()
-        cdef uint64_t present
-        count_time(self, now)
-        present = (<uint64_t>(self.queued + self.in_flight) * <uint64_t>now
-                   - self.sent_ns + self.stayed_ns)
-        off = <int64_t>(self.present_ns - present)
-        return abs(off) / max(1, <int64_t>self.present_ns)
+        cdef uint64_t now = <uint64_t>monotonic_ns()
+        cdef uint64_t count = <uint64_t>(self.queued + self.in_flight)
+        cdef uint64_t present = self.present_ns + count * now
+        cdef int64_t off = <int64_t>(present - (count * now - self.sent_ns + self.stayed_ns))
+        return abs(off) / max(1.0, <double>present)
 
     def quantiles(self):
         """Of waits, services and sojourns, as `quantiles_of` gives them."""
@@ -62,7 +65,8 @@ cdef class Sums(Hub):
     @property
     def at_cap(self):
         """Seconds in which events waited and the pool was at its largest."""
-        return self.at_cap_ns / 1e9
+        cdef uint64_t now = <uint64_t>monotonic_ns() if self.at_cap_now else 0
+        return (self.at_cap_ns + now) / 1e9
 
     @property
     def longest_hold(self):

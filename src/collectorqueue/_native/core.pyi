@@ -36,6 +36,13 @@ class Core(Places):
         propagate: bool,
         max_consumers: int,
     ) -> Self: ...
+    on_sent: Callable[[CollectorEvent], object] | None
+    """Told of each event, if it is not None; must not raise. So are the next two."""
+    on_started: Callable[[CollectorEvent], object] | None
+    on_settled: Callable[[CollectorEvent], object] | None
+    on_overflow: Callable[[], object] | None
+    """Told of each send that is refused."""
+
     @property
     def index(self) -> Index: ...
     @property

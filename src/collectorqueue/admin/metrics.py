@@ -196,6 +196,7 @@ class Window:
         ns, queued, busy, consumers, accepted, started, ended, wait, service = (
             after - before for after, before in zip(now, self._readings[0], strict=True)
         )
+        queued, busy, consumers = (each % 2**64 for each in (queued, busy, consumers))
         seconds = ns / 1e9
         wait_times, service_times, sojourns = (Quantiles(*q) for q in core.quantiles())
         longest_hold, holder = core.longest_hold

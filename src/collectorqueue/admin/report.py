@@ -1,4 +1,4 @@
-"""A line of metrics in the log, every so often."""
+"""A line of metrics in the log, every so often, or a call with them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from collectorqueue.admin.metrics import Metrics
+from collectorqueue.quiet import quietly
 
 __all__ = ["Reporter"]
 
@@ -17,7 +18,8 @@ log = logging.getLogger("collectorqueue.report")
 
 
 class Reporter:
-    """Logs the metrics of a running queue each `interval_s` seconds, at INFO."""
+    """Logs the metrics of a running queue each `interval_s` seconds, at INFO; or hands them
+    to `on_report` instead."""
 
     def __init__(
         self,
@@ -25,11 +27,13 @@ class Reporter:
         interval_s: float,
         loop: asyncio.AbstractEventLoop,
         context: contextvars.Context,
+        on_report: Callable[[Metrics], object] | None = None,
     ) -> None:
         self._read = read
         self._interval_s = interval_s
         self._loop = loop
         self._context = context
+        self._on_report = on_report
         self._timer = self._arm()
 
     def _arm(self) -> asyncio.TimerHandle:
@@ -39,7 +43,12 @@ class Reporter:
 
     def _report(self) -> None:
         self._timer = self._arm()
-        if log.isEnabledFor(logging.INFO):
+        if self._on_report is not None:
+            try:
+                self._on_report(self._read())
+            except Exception:
+                quietly(log, logging.ERROR, "on_report failed", exc_info=True)
+        elif log.isEnabledFor(logging.INFO):
             fields = msgspec.to_builtins(self._read())
             text = " ".join(
                 f"{name}={value:.6g}"

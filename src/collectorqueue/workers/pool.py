@@ -64,7 +64,8 @@ class WorkerPool:
         default_priority: int,
         ageing: int,
         on_short: Callable[[], None],
-        on_started: Callable[[float], None],
+        on_started: Callable[[int, int, float], None],
+        on_lost: Callable[[int, int], None],
     ) -> None:
         self._loop = loop
         self._context = context
@@ -93,8 +94,9 @@ class WorkerPool:
         self._workers: dict[int, Worker] = {}  # until they are buried
         self._buried: list[Worker] = []  # whose lifecycles failed to exit
         self._predecessors: list[Worker] = []  # to retire when the next is ready
-        self._wanted = settings.fewest
+        self.wanted = settings.fewest  # workers
         self._on_started = on_started
+        self._on_lost = on_lost
         self._back_off = BackOff(loop, context, self._fill)
         self._checking: asyncio.TimerHandle | None = None
         self._changed: asyncio.Future[None] | None = None
@@ -276,7 +278,7 @@ class WorkerPool:
     async def _have_ready(self) -> None:
         failed = self._back_off.failed
         self._fill()
-        while self._ready() < self._wanted:
+        while self._ready() < self.wanted:
             if self._stopping:
                 raise WorkersFailed("the queue was closed before its workers were ready")
             if self._back_off.failed > failed:
@@ -309,7 +311,7 @@ class WorkerPool:
         """Start as many workers as are missing, and a spare one if they wear out."""
         if self._stopping or self._back_off.is_waiting:
             return
-        wanted = self._wanted + (self._settings.max_events is not None)
+        wanted = self.wanted + (self._settings.max_events is not None)
         have = sum(map(self._counts, self._workers.values()))
         for _ in range(wanted - have):
             if not self._start_one():
@@ -334,18 +336,13 @@ class WorkerPool:
         return True
 
     @property
-    def wanted(self) -> int:
-        """Workers that there should be."""
-        return self._wanted
-
-    @property
     def ready(self) -> int:
         """Of them, how many are."""
-        return min(self._wanted, self._ready())
+        return min(self.wanted, self._ready())
 
     def resize(self, before: int, after: int) -> None:
         """Have so many workers; those with the least to do leave first, after what they have."""
-        self._wanted = after
+        self.wanted = after
         if self._stopping:
             return
         self._fill()
@@ -364,7 +361,7 @@ class WorkerPool:
     def _enlist(self, worker: Worker) -> None:
         """It is ready: let it work, unless it is the spare one."""
         working = sum(window.is_open for window in self.crew.windows)
-        if working < self._wanted or self._settings.max_events is None:
+        if working < self.wanted or self._settings.max_events is None:
             worker.window.at_most = self._settings.max_events or 0
             self.crew.enlist(worker.window)
 
@@ -431,7 +428,8 @@ class WorkerPool:
                 self._context.copy().run(pass_on, message, worker.number, worker.pid)
             case Ready(None):
                 worker.is_ready = True
-                self._on_started(self._loop.time() - worker.born_at)
+                took_s = self._loop.time() - worker.born_at
+                self._on_started(worker.number, worker.pid, took_s)
                 self._back_off.note_success()
                 if self._counts(worker) and not self._stopping:
                     self._enlist(worker)
@@ -495,6 +493,7 @@ class WorkerPool:
             )
         if not worker.is_ending and not self._stopping:
             self.restarts += was_ready
+            self._on_lost(worker.number, worker.pid)
             if not was_ready:
                 self._note_failure(worker.failure or "it ended before it was ready")
             else:

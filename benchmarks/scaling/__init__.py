@@ -1,0 +1,1 @@
+"""How the pool of consumers is sized, on real arrival traces, in virtual time."""

@@ -1,0 +1,67 @@
+"""Leak check: what was there before must be all that is there after."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["no_leaks"]
+
+
+@contextmanager
+def no_leaks() -> Iterator[None]:
+    """Raise AssertionError if tasks, threads, open files or child processes are left over.
+
+        with no_leaks():
+            asyncio.run(main())
+
+    Inside a running loop its tasks are looked at, too. Files and processes are on Linux only.
+    """
+    before = {kind: set(found) for kind, found in present().items()}
+    yield
+    left = {kind: found - before[kind] for kind, found in present().items()}
+    left = {kind: found for kind, found in left.items() if found}
+    assert not left, "left over: " + "; ".join(
+        f"{kind}: {', '.join(sorted(map(str, found)))}" for kind, found in left.items()
+    )
+
+
+def present() -> dict[str, set[object]]:
+    """What is there now."""
+    try:
+        tasks: set[object] = {each for each in asyncio.all_tasks() if not each.done()}
+    except RuntimeError:  # no loop runs
+        tasks = set()
+    return {
+        "tasks": tasks,
+        "threads": set(threading.enumerate()),
+        "files": open_files(),
+        "processes": children(),
+    }
+
+
+def open_files() -> set[object]:
+    """The numbers of open files, with what they are."""
+    found: set[object] = set()
+    try:
+        numbers = os.listdir("/proc/self/fd")
+    except OSError:
+        return found
+    for number in numbers:
+        try:
+            found.add(f"{number} ({os.readlink(f'/proc/self/fd/{number}')})")
+        except OSError:
+            continue  # the folder itself
+    return found
+
+
+def children() -> set[object]:
+    """The processes that are this one's children."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            return set(file.read().split())
+    except OSError:
+        return set()

@@ -1,0 +1,116 @@
+"""TestQueue: a queue whose work can be waited for to the last cascade, and asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from collectorqueue import CollectorEvent, CollectorQueue, Error, Payload, ResultList
+from collectorqueue.errors import CollectorFailed
+
+__all__ = ["TestQueue"]
+
+ANY: Any = object()
+
+
+class TestQueue(CollectorQueue):
+    """A CollectorQueue that remembers what was sent and collected.
+
+        async with TestQueue([receipt]) as queue:
+            await queue.deliver({"id": 7}, topics="order.paid")
+            queue.assert_sent(topic="mail.out", times=1)
+            assert queue.collected["receipt"] == [{"id": 7}]
+
+    It takes what CollectorQueue takes. `sent`: the payloads, in order, those of handlers too.
+    `collected`: collector key -> the values it was called with, in the order its events ended.
+    """
+
+    __test__ = False  # for pytest: this is no test
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.sent: list[Payload[Any]] = []
+        self.collected: dict[str, list[Any]] = {}
+        self._failures: list[BaseException] = []
+        self._expected: tuple[type[BaseException], ...] = ()
+        self.observe(self)
+
+    async def deliver(self, value: Any, **address: Any) -> ResultList:
+        """Send, and wait until it and all that came of it is settled; its results.
+
+        Raises as `settle` does.
+        """
+        event = await self.publisher.send(value, **address)
+        await self.settle()
+        return await event
+
+    async def settle(self) -> None:
+        """Wait until nothing is queued and nothing runs, whatever handlers send meanwhile.
+
+        Raises an ExceptionGroup of the errors of handlers that were not expected.
+        """
+        while self.ledger.queued or self.ledger.in_flight:
+            await self.publisher.wait()
+        failures, self._failures = self._failures, []
+        if failures:
+            raise BaseExceptionGroup("handlers failed", failures)
+
+    @contextmanager
+    def expecting(self, *errors: type[BaseException]) -> Iterator[None]:
+        """Within it, handlers may fail with these."""
+        before, self._expected = self._expected, (*self._expected, *errors)
+        try:
+            yield
+        finally:
+            self._expected = before
+
+    def assert_sent(
+        self,
+        value: Any = ANY,
+        *,
+        key: str | None = None,
+        topic: str | None = None,
+        times: int | None = None,
+    ) -> None:
+        """Something was sent with this value, key and topic; or just so many times."""
+        found = [
+            each
+            for each in self.sent
+            if (value is ANY or each.value == value)
+            and (key is None or key in each.keys)
+            and (topic is None or topic in each.topics)
+        ]
+        wanted = "at least once" if times is None else f"{times} times"
+        if not found if times is None else len(found) != times:
+            raise AssertionError(
+                f"wanted {wanted}, found {len(found)} times among {self.sent!r}"
+            )
+
+    def assert_collected(self, key: str, *values: Any) -> None:
+        """This collector was called with these values, in this order, and no others."""
+        found = self.collected.get(key, [])
+        assert found == list(values), f"{key!r} was called with {found!r}"
+
+    def on_sent(self, event: CollectorEvent) -> None:
+        """Called by the queue."""
+        self.sent.append(event.payload)
+
+    def on_settled(self, event: CollectorEvent) -> None:
+        """Called by the queue."""
+        results = event.get_result()
+        assert results is not None
+        for key, result in results.items():
+            if key is not None:
+                self.collected.setdefault(key, []).append(event.payload.value)
+            if isinstance(result, Error):
+                self._note(result)
+
+    def _note(self, failure: Error) -> None:
+        error = failure.err
+        if isinstance(error, str):
+            error = CollectorFailed(error)
+        elif isinstance(error, type):
+            error = error()
+        if not isinstance(error, self._expected):
+            self._failures.append(error)

@@ -1,0 +1,139 @@
+"""Observers are told what happens, and cost nothing to those who have none."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+import msgspec
+import pytest
+
+from collectorqueue import Collector, CollectorEvent, CollectorQueue, Outcome
+from collectorqueue.errors import QueueFull
+from tests.support import Gate, ticks, virtual
+from tests.workers import handlers
+
+
+def kinds(happened: list[Any]) -> list[str]:
+    return [type(each).__name__ for each in happened]
+
+
+@virtual
+async def test_a_callable_is_told_of_the_queue_s_life() -> None:
+    happened: list[Any] = []
+    gate = Gate()
+    queue = CollectorQueue([Collector("gate", gate)], capacity=3, max_consumers=3)
+    queue.observe(happened.append)
+    async with queue:
+        for number in range(6):
+            queue.publisher.send_nowait(number)
+            await ticks(3)
+        with pytest.raises(QueueFull):
+            queue.publisher.send_nowait(9)
+        asyncio.get_running_loop().call_later(1.0, gate.open)
+    assert kinds(happened) == [
+        "QueueStarted", "Scaling", "Scaling", "Overflowed", "DrainStarted", "DrainFinished",
+    ]  # fmt: skip
+    assert happened[1].after == 2 and happened[3].queued == 3
+    assert (happened[4].queued, happened[4].in_flight) == (3, 3)
+    assert happened[5].aborted == 0 and happened[5].seconds == pytest.approx(1.0)
+    assert b'"drain_finished"' in msgspec.json.encode(happened)
+
+
+@virtual
+async def test_each_event_is_told_of_on_request() -> None:
+    async def work(_: Any) -> None:
+        await asyncio.sleep(2.0)
+
+    settled: list[Any] = []
+    async with CollectorQueue([Collector("work", work)], max_consumers=1) as queue:
+        stop = queue.observe(settled.append, spans=True)
+        for number in range(2):
+            await queue.publisher.send(number)
+        await queue.publisher.wait()
+        events = [each for each in settled if isinstance(each, CollectorEvent)]
+        assert [each.payload.value for each in events] == [0, 1]
+        assert [each.wait_time() for each in events] == [0, 2_000_000_000]
+        assert [each.service_time() for each in events] == [2_000_000_000] * 2
+        stop()
+        await queue.publisher.request(3)
+        assert len([each for each in settled if isinstance(each, CollectorEvent)]) == 2
+
+
+class Spans:
+    def __init__(self) -> None:
+        self.log: list[tuple[str, int]] = []
+
+    def on_sent(self, event: CollectorEvent) -> None:
+        self.log.append(("sent", event.payload.value))
+
+    def on_started(self, event: CollectorEvent) -> None:
+        self.log.append(("started", event.payload.value))
+
+    def on_settled(self, event: CollectorEvent) -> None:
+        assert event.outcome is Outcome.OK
+        self.log.append(("settled", event.payload.value))
+
+
+@virtual
+async def test_an_object_is_told_by_its_methods() -> None:
+    one, other = Spans(), Spans()
+    async with CollectorQueue([Collector("same", lambda p: p.value)]) as queue:
+        queue.observe(one)
+        queue.observe(other)
+        for number in range(2):
+            await queue.publisher.request(number)
+    assert one.log == other.log == [
+        ("sent", 0), ("started", 0), ("settled", 0),
+        ("sent", 1), ("started", 1), ("settled", 1),
+    ]  # fmt: skip
+
+
+@virtual
+@pytest.mark.parametrize("several", [False, True])
+async def test_one_that_raises_is_logged_once_and_removed(
+    several: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[Any] = []
+
+    def broken(event: Any) -> None:
+        calls.append(event)
+        raise RuntimeError("on purpose")
+
+    spans = Spans()
+    async with CollectorQueue([Collector("same", lambda p: p.value)]) as queue:
+        queue.observe(broken, spans=True)
+        if several:
+            queue.observe(spans)
+        for number in range(3):
+            assert (await queue.publisher.request(number)).first().ok()
+    assert len(calls) == 1 and caplog.text.count("an observer failed") == 1
+    assert len(spans.log) == (9 if several else 0)
+
+
+def test_what_is_no_observer_is_refused() -> None:
+    with pytest.raises(TypeError, match="an observer is callable or has one of"):
+        CollectorQueue().observe(object())
+
+
+@pytest.mark.slow
+def test_workers_are_told_of() -> None:
+    happened: list[Any] = []
+
+    async def main() -> None:
+        queue = CollectorQueue(
+            [Collector("pid", handlers.pid, runs_in="process")], workers=1
+        )
+        queue.observe(happened.append)
+        async with queue, asyncio.timeout(20):
+            pid = await queue.publisher.call("pid", None)
+            os.kill(pid, signal.SIGKILL)
+            assert await queue.publisher.call("pid", None) != pid
+
+    asyncio.run(main())
+    assert kinds(happened)[:4] == [
+        "WorkerStarted", "QueueStarted", "WorkerDied", "WorkerStarted",
+    ]  # fmt: skip
+    assert happened[0].pid == happened[2].pid and happened[0].seconds > 0
