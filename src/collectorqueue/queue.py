@@ -37,7 +37,6 @@ from collectorqueue.flow.collector import (
     check_options,
 )
 from collectorqueue.flow.context import Context
-from collectorqueue.flow.drain import Drain
 from collectorqueue.flow.publisher import EventPublisher
 from collectorqueue.flow.router import (
     RouterFactory,
@@ -411,7 +410,6 @@ class CollectorQueue:
         elif timeout is not None:
             check_seconds("timeout", timeout)
         if running.closing is None:
-            running.drain = Drain(self._core, running.pool, running.loop)
             running.drain.shorten(timeout)
             running.closing = running.loop.create_task(
                 self._close(running), name="collectorqueue drain"

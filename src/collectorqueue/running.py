@@ -72,7 +72,7 @@ class Running:
         self.threads = Threads(self.loop)
         self.workers: WorkerPool | None = None
         self._outlets: dict[str, RemoteOutlet] = {}
-        self.drain: Drain = Drain(core, self.pool, self.loop)
+        self.drain = Drain(core, self.pool, self.loop, self._stop_scaling)
         self.closing: asyncio.Task[Any] | None = None
         self._observers = observers
         self._core = core
@@ -212,9 +212,7 @@ class Running:
     def stop(self) -> None:
         """Everything that is not an event: timers, threads, the last log lines."""
         self._core.shut()
-        self._scaler.stop()
-        if self._worker_scaler is not None:
-            self._worker_scaler.stop()
+        self._stop_scaling()
         if self._reporter is not None:
             self._reporter.stop()
         self._failures.close()
@@ -322,6 +320,11 @@ class Running:
             self._scaler.set_bounds(smallest, largest)
         else:
             self._resize(self._core.consumers - self._lent, largest)
+
+    def _stop_scaling(self) -> None:
+        self._scaler.stop()
+        if self._worker_scaler is not None:
+            self._worker_scaler.stop()
 
     def scaling(self) -> ScalingStats:
         """What the autoscaler has done to the consumers."""

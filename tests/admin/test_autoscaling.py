@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from collectorqueue import Collector, CollectorQueue, Payload
+from collectorqueue.admin.autoscaler import Scaling
 from collectorqueue.admin.scaler import Decision, PoolState
 from collectorqueue.errors import ConfigError
+from collectorqueue.flow.pool import ConsumerPool
 from tests.support import Gate, assert_closes, both_loops, ticks, virtual
 
 
@@ -188,3 +190,32 @@ async def test_a_loop_that_is_kept_busy_is_named() -> None:
         assert "loop" in seen and queue.consumers == 1
         await queue.publisher.wait()
         assert queue.load.limited_by is None
+
+
+class ScalingLog:
+    def __init__(self, sizes: list[int]) -> None:
+        self._sizes = sizes
+
+    def on_scaled(self, scaling: Scaling) -> None:
+        self._sizes.append(scaling.after)
+
+
+@virtual
+async def test_a_pool_that_is_being_stopped_does_not_grow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop: Any = asyncio.get_running_loop()
+    stop = ConsumerPool.stop
+
+    async def stop_as_a_timer_comes(pool: ConsumerPool) -> None:
+        loop.call_soon(loop.clock.elapse, 10.0)
+        await stop(pool)
+
+    queue = queue_of()
+    scaled: list[int] = []
+    queue.observe(ScalingLog(scaled))
+    async with asyncio.timeout(1000), queue:
+        await queue.publisher.send_many([0.1] * 8)
+        await asyncio.sleep(0.05)
+        monkeypatch.setattr(ConsumerPool, "stop", stop_as_a_timer_comes)
+    assert queue.consumers == 0 and scaled == [8]

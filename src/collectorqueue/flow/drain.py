@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -34,13 +35,21 @@ class Remains(msgspec.Struct, frozen=True):
 
 
 class Drain:
-    """One drain of a queue; its deadline can be brought forward while it waits."""
+    """One drain of a queue; its deadline can be brought forward while it waits.
+
+    `stop_scaling()` is called before the pool is stopped: nothing may grow it from then on.
+    """
 
     def __init__(
-        self, core: Core, pool: ConsumerPool, loop: asyncio.AbstractEventLoop
+        self,
+        core: Core,
+        pool: ConsumerPool,
+        loop: asyncio.AbstractEventLoop,
+        stop_scaling: Callable[[], None],
     ) -> None:
         self._core = core
         self._pool = pool
+        self._stop_scaling = stop_scaling
         self._loop = loop
         self._expired: asyncio.Future[None] = loop.create_future()
         self._deadline: float | None = None
@@ -94,6 +103,7 @@ class Drain:
                 "drain: aborted=%d abandoned=%d at the deadline", len(late), len(abandoned)
             )
         described = [self._describe(event, seat) for event, seat in abandoned]
+        self._stop_scaling()
         await self._pool.stop()
         return Remains(tuple(late), tuple(described))
 
