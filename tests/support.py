@@ -9,8 +9,7 @@ import asyncio
 import functools
 import inspect
 import json
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,7 +28,6 @@ __all__ = [
     "assert_closes",
     "both_loops",
     "naughty_strings",
-    "on_virtual_time",
     "run_on",
     "run_virtual",
     "ticks",
@@ -49,13 +47,6 @@ class Hang(AssertionError):
 
 
 # -- virtual time -----------------------------------------------------------------
-
-
-@contextmanager
-def on_virtual_time(loop: VirtualLoop) -> Iterator[None]:
-    """The compiled core reads the loop's time, too."""
-    with loop.clock.followed():
-        yield
 
 
 def run_virtual(main: Coroutine[Any, Any, T], **options: Any) -> T:

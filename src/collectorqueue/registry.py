@@ -86,7 +86,7 @@ class Registry:
         """Let it choose. `strict`: a send that matches nothing raises; it must tell."""
         if not callable(factory):
             raise TypeError(f"router must be a Router class or a callable, got {factory!r}")
-        self.router = router = factory(self.collectors)
+        router = factory(self.collectors)
         if isinstance(router, SimpleRouter):
             router.index = self._index
         if not takes_over(router):

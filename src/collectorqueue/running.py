@@ -20,7 +20,7 @@ from collectorqueue._native.remote import RemoteOutlet
 from collectorqueue.admin.metrics import Ledger, Window
 from collectorqueue.admin.observers import Observers, WorkerDied, WorkerStarted
 from collectorqueue.admin.report import Reporter
-from collectorqueue.admin.autoscaler import Autoscaler, Scaling, ScalingStats
+from collectorqueue.admin.autoscaler import Autoscaler, ScalingStats
 from collectorqueue.admin.scaler import PoolScaler, PoolState
 from collectorqueue.flow.collector import Collector
 from collectorqueue.flow.drain import Drain
@@ -88,7 +88,6 @@ class Running:
             on_scaled=self._observers.tell,
         )
         self._worker_scaler: Autoscaler | None = None
-        self._most_workers = 0
         self._lent = 0  # consumers
         self._failures = FailureLog(core, self.loop, self.context)
         self._tenures: dict[str, Tenure] = {}
@@ -149,7 +148,6 @@ class Running:
             options.workers, options.max_events_per_worker, options.max_worker_bytes
         )
         bounds = (settings.fewest, settings.most)
-        self._most_workers = settings.most
         policy = PoolScaler.for_workers(*bounds)
         self._worker_scaler = scaler = Autoscaler(
             policy,
@@ -298,9 +296,7 @@ class Running:
     def set_workers(self, workers: int | tuple[int, int] | None) -> None:
         """Keep between so many workers from now on."""
         if self._worker_scaler is not None:
-            bounds = bounds_of(workers)
-            self._most_workers = bounds[1]
-            self._worker_scaler.set_bounds(*bounds)
+            self._worker_scaler.set_bounds(*bounds_of(workers))
 
     def _resize(self, before: int, after: int) -> None:
         if after > before:
@@ -311,7 +307,7 @@ class Running:
     def lend(self, count: int) -> None:
         """So many consumers more, or fewer, whatever the bounds: handlers are blocked."""
         self._lent += count
-        self._resize(0, count) if count > 0 else self._resize(-count, 0)
+        self._resize(0, count)
 
     def set_consumers(self, smallest: int, largest: int) -> None:
         """Keep between so many consumers from now on."""
@@ -344,8 +340,9 @@ class Running:
             return "max_consumers"
         if core.in_lane() and core.is_loop_bound:
             return "loop"
-        if self.workers is not None and self.workers.crew.short_since:
-            return "workers" if self.workers.wanted >= self._most_workers else None
+        pool, scaler = self.workers, self._worker_scaler
+        if pool is not None and scaler is not None and pool.crew.short_since:
+            return "workers" if pool.wanted >= scaler.largest else None
         return None
 
     def _break_down(self, why: str) -> None:

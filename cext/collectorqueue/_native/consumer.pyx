@@ -217,13 +217,12 @@ cdef class Consumer(Driver):
             event.route = route
             if (<Step>route).outlet is not None and self.send_out(<Step>route):
                 return FREE
-            self.core.take_out(event, self.now)
-            count_ns(&self.core.wait_times, self.now - event.sent_ns)
+        self.core.take_out(event, self.now)
+        count_ns(&self.core.wait_times, self.now - event.sent_ns)
+        if type(route) is Step:
             if self.begin(<Step>route, event) == SUSPENDED:
                 return WAITING
             return self.own_part_done()
-        self.core.take_out(event, self.now)
-        count_ns(&self.core.wait_times, self.now - event.sent_ns)
         if not <tuple>route:
             self.now = monotonic_ns()
             self.core.settle(event, UNROUTED, Error(Unrouted(describe_miss(event.payload))),
@@ -487,7 +486,6 @@ cdef class Consumer(Driver):
         self.step = None
         if self.context is not None:
             tidy(self.context)
-        self.idle_since = self.now
         self.core.is_loop_bound = False
         self.core.idle.append(self)
         self.core.elsewhere.all_offered()

@@ -49,7 +49,6 @@ cdef int widen(Tally *tally, int octave) except -1
 cdef int carry(Tally *tally, Py_ssize_t at) except -1
 cdef int add_tally(Tally *tally, Tally *other) except -1
 cdef void free_tally(Tally *tally) noexcept
-cdef Histogram histogram_of(Tally *tally)
 cdef tuple quantiles_of(Tally *tally)
 
 

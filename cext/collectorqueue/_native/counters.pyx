@@ -22,11 +22,7 @@ cdef class Histogram:
     @property
     def count(self):
         """How many durations were counted."""
-        cdef uint64_t seen = 0
-        cdef Py_ssize_t at
-        for at in range(self.tally.octaves * SLOTS):
-            seen += times(&self.tally, at)
-        return seen
+        return count_of(&self.tally)
 
     @property
     def total_ns(self):
@@ -44,15 +40,14 @@ cdef class Histogram:
     def quantile(self, double q):
         """The duration, in ns, that a share `q` (0 to 1) did not exceed; 0 when empty."""
         cdef uint64_t seen = 0
-        cdef uint64_t count = self.count
+        cdef uint64_t count = count_of(&self.tally)
         cdef uint64_t wanted
         cdef Py_ssize_t at
         if not 0 <= q <= 1:
             raise ValueError(f"a quantile is between 0 and 1, got {q!r}")
         if count == 0:
             return 0
-        wanted = <uint64_t>(q * <double>count + 0.999999)
-        wanted = min(max(wanted, 1), count)
+        wanted = rank_of(q, count)
         for at in range(self.tally.octaves * SLOTS):
             seen += times(&self.tally, at)
             if seen >= wanted:
@@ -73,6 +68,20 @@ cdef inline uint64_t *carried(Tally *tally) noexcept:
 cdef inline uint64_t times(Tally *tally, Py_ssize_t at) noexcept:
     """How often a bucket was hit."""
     return tally.recent[at] + (carried(tally)[at] if carried(tally) is not NULL else 0)
+
+
+cdef uint64_t count_of(Tally *tally) noexcept:
+    """How many durations were counted."""
+    cdef uint64_t seen = 0
+    cdef Py_ssize_t at
+    for at in range(tally.octaves * SLOTS):
+        seen += times(tally, at)
+    return seen
+
+
+cdef inline uint64_t rank_of(double share, uint64_t count) noexcept:
+    """Which of so many durations, from the shortest on, a share of them does not exceed."""
+    return min(max(<uint64_t>(share * <double>count + 0.999999), 1), count)
 
 
 cdef object middle(int octave, int slot):
@@ -145,28 +154,16 @@ cdef void free_tally(Tally *tally) noexcept:
         free(<void **>tally.recent - 1)
 
 
-cdef Histogram histogram_of(Tally *tally):
-    """A histogram of what was counted so far."""
-    cdef Histogram made = Histogram.__new__(Histogram)
-    add_tally(&made.tally, tally)
-    return made
-
-
 cdef tuple quantiles_of(Tally *tally):
-    """(count, mean, p50, p90, p99, p99.9), in seconds, in one pass."""
-    cdef double shares[4]
-    cdef uint64_t wanted[4]
+    """(count, mean, p50, p90, p99, p99.9), in seconds."""
     cdef uint64_t seen = 0
-    cdef uint64_t count = 0
+    cdef uint64_t count = count_of(tally)
+    cdef uint64_t wanted[4]
     cdef Py_ssize_t at
-    cdef int which = 0
-    shares[0], shares[1], shares[2], shares[3] = 0.5, 0.9, 0.99, 0.999
-    for at in range(tally.octaves * SLOTS):
-        count += times(tally, at)
     if count == 0:
         return 0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for which in range(4):
-        wanted[which] = max(1, min(count, <uint64_t>(shares[which] * <double>count + 0.999999)))
+    wanted[0], wanted[1] = rank_of(0.5, count), rank_of(0.9, count)
+    wanted[2], wanted[3] = rank_of(0.99, count), rank_of(0.999, count)
     found = []
     for at in range(tally.octaves * SLOTS):
         seen += times(tally, at)

@@ -180,7 +180,6 @@ cdef class Crew(Elsewhere):
         dirty, self.dirty = self.dirty, []
         for window in dirty:
             window.dirty = False
-            window.close_frame()
             window.send()
 
     # -- back -----------------------------------------------------------------------

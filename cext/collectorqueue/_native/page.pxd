@@ -38,8 +38,6 @@ cdef class Page:
     cdef int peek(self, Finished **finished, unsigned char **body) except -1
     cdef int consume(self, Finished *finished) noexcept
     cdef int on_socket(self, uint64_t sequence) noexcept
-    cdef int reach(self, uint64_t sequence) noexcept
-    cdef uint64_t reached(self) noexcept
     cdef uint64_t *word(self, Py_ssize_t at) noexcept
     cdef uint64_t *place(self, uint64_t sequence) noexcept
 

@@ -45,7 +45,6 @@ cdef enum:
     # Byte places of the head of the page; each writer's on a cache line of its own.
     MAGIC_AT = 0
     WRITTEN_AT = 64             # the ring, by the worker
-    REACHED_AT = 72             # the last sequence number the worker has looked at
     EVENTS_AT = 80
     MEMORY_AT = 88              # the worker's resident bytes, when it last looked
     CPU_AT = 96                 # its CPU time in ns, likewise
@@ -193,14 +192,6 @@ cdef class Page:
         return 0
 
     # -- what the worker tells of itself --------------------------------------------
-
-    cdef int reach(self, uint64_t sequence) noexcept:
-        """In the worker: everything up to here was looked at."""
-        store(self.word(REACHED_AT), sequence)
-        return 0
-
-    cdef uint64_t reached(self) noexcept:
-        return load(self.word(REACHED_AT))
 
     def tell(self, int64_t events, int64_t memory_bytes, int64_t cpu_ns):
         """In the worker: how many events it has run, its memory, its CPU time."""

@@ -6,7 +6,7 @@ nothing that is off. The steps of the delivery policies will join here.
 cimport cython
 from libc.stdint cimport int64_t
 
-from collectorqueue._native.counters cimport free_tally, histogram_of, quantiles_of
+from collectorqueue._native.counters cimport free_tally, quantiles_of
 from collectorqueue._native.event cimport Labelled
 from collectorqueue._native.outlet cimport Outlet
 
@@ -35,16 +35,6 @@ cdef class Step(Labelled):
     def received(self):
         """How many events came to it."""
         return self.ok + self.failed + self.running
-
-    @property
-    def wait(self):
-        """How long its events had waited when it began with them: a Histogram, up to now."""
-        return histogram_of(&self.waits)
-
-    @property
-    def run(self):
-        """How long its runs took: a Histogram, up to now."""
-        return histogram_of(&self.runs)
 
     def quantiles(self):
         """Of waits and runs, as `quantiles_of` gives them."""

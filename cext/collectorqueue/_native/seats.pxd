@@ -8,7 +8,6 @@ from collectorqueue._native.sums cimport Sums
 cdef class Seat:
     cdef CollectorEvent event       # what it runs now; None between events
     cdef object bell                # the future it waits on while idle
-    cdef int64_t idle_since
     cdef bint retiring
     cdef bint woken                 # its bell was rung for an event
 

@@ -96,17 +96,8 @@ cdef class Seats(Sums):
     # -- what they do -------------------------------------------------------------
 
     @property
-    def idle_consumers(self):
-        return len(self.idle)
-
-    @property
     def starting(self):
         return self.coming
-
-    def idle_longer_than(self, int64_t ns):
-        """How many consumers have had nothing to do for that long."""
-        cdef int64_t now = monotonic_ns()
-        return sum(1 for seat in self.idle if now - (<Seat>seat).idle_since >= ns)
 
     def running(self):
         """The events that run now."""

@@ -127,7 +127,6 @@ cdef class Workbench:
                 now = monotonic_ns()
                 if now - self.rung_ns > RING_NS:
                     self.ring(now)
-            self.page.reach(sequence)
             sequence += 1
         if self.unrung:
             self.ring(now)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, Self, final
 
-from collectorqueue._native.counters import Histogram
 from collectorqueue._native.sums import _Quantiles
 from collectorqueue._native.event import Labelled
 from collectorqueue._native.outlet import Outlet
@@ -47,10 +46,6 @@ class Step(Labelled):
     def running(self) -> int: ...
     @property
     def peak_running(self) -> int: ...
-    @property
-    def wait(self) -> Histogram: ...
-    @property
-    def run(self) -> Histogram: ...
     def quantiles(self) -> tuple[_Quantiles, _Quantiles]:
         """Of waits and runs: count, mean, p50, p90, p99, p99.9; seconds."""
 

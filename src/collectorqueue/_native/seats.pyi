@@ -23,8 +23,6 @@ class Seats(Sums):
         """A whole slice of the loop's time was used up, and more waits."""
 
     @property
-    def idle_consumers(self) -> int: ...
-    @property
     def starting(self) -> int:
         """Consumers that will look for an event without being woken."""
 
@@ -54,9 +52,6 @@ class Seats(Sums):
 
     def retire(self, count: int) -> None:
         """Let consumers go: idle ones now, busy ones after their event."""
-
-    def idle_longer_than(self, ns: int) -> int:
-        """How many consumers have had nothing to do for that long."""
 
     def set_max_consumers(self, maximum: int) -> None: ...
     def end_slice(self) -> None: ...

@@ -83,6 +83,11 @@ class Autoscaler:
         self._grown = self._shrunk = 0
         self._stopped = False
 
+    @property
+    def largest(self) -> int:
+        """The upper bound."""
+        return self._bounds[1]
+
     def on_short(self) -> None:
         """Events wait, and nobody is free for them."""
         self._ask(self.policy.on_send)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -120,31 +121,21 @@ class Observers:
         self._core.on_overflow = self._overflowed if self._observers else None
 
     def _listening(self, name: str) -> Observer | None:
-        calls: list[tuple[int, Observer]] = []
+        calls: list[Observer] = []
         for number, (observer, spans) in self._observers.items():
             call = getattr(observer, name, None)
             if call is None and spans and name == "on_settled" and callable(observer):
                 call = observer
             if call is not None:
-                calls.append((number, call))
-        if not calls:
-            return None
+                calls.append(partial(self._call, number, call))
 
         def tell_all(event: Any) -> None:
-            for number, call in calls:
-                self._call(number, call, event)
+            for call in calls:
+                call(event)
 
         if len(calls) > 1:
             return tell_all
-        (number, call), = calls  # fmt: skip
-
-        def tell_one(event: Any) -> None:
-            try:
-                call(event)
-            except Exception:
-                self._failed(number)
-
-        return tell_one
+        return calls[0] if calls else None
 
     def _overflowed(self) -> None:
         self.tell(Overflowed(self._core.queued))
