@@ -55,8 +55,13 @@ class Ends:
         return [json.loads(line) for line in self._path.read_bytes().splitlines()]
 
     def close(self) -> None:
-        for end in (self.source, self._feed, self.sink):
-            end.close()
+        self._feed.close()
+        # One that was about to read would read the next test's file, of the same number.
+        for thread in threading.enumerate():
+            if thread.name in ("collectorqueue input", "collectorqueue output"):
+                thread.join()
+        self.source.close()
+        self.sink.close()
 
 
 @pytest.fixture
