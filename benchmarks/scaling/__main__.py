@@ -1,4 +1,8 @@
-"""`python -m benchmarks.scaling`: the rule on all traces, beside others and beside the best."""
+"""`python -m benchmarks.scaling`: the rule on all traces, beside others and beside the best.
+
+In virtual time, by a simulator. `--wall` replays a part of each by the clock on the wall
+instead, on real pools; `--plot` draws the first of these.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.scaling.simulated import FOLDER, TRACES, Ours, arrivals, simulator
+from benchmarks.scaling.wall import run_wall
 from collectorqueue.admin.scaler import PoolScaler
 
 ORACLE, RIVAL, OURS, FIXED = "oracle", "event-collector", "collectorqueue", "fixed"
@@ -132,12 +137,21 @@ def main() -> int:
                         help="where sim.py and traces/ are")  # fmt: skip
     parser.add_argument("--scenario", nargs="+", metavar="NAME", default=[""],
                         help="only these, by how their names begin")  # fmt: skip
+    parser.add_argument("--wall", action="store_true",
+                        help="real pools, real time: io and io_fast only")  # fmt: skip
+    parser.add_argument("--seconds", type=float, default=60.0,
+                        help="of each trace, with --wall (60)")  # fmt: skip
+    parser.add_argument("--repeats", type=int, default=5, help="with --wall (5)")
+    parser.add_argument("--plot", type=Path, metavar="OUT.svg",
+                        help="with --wall: pool and waits in a burst of the first trace")  # fmt: skip
     options = parser.parse_args()
     try:
         sim = simulator(options.folder)
     except ImportError as error:
         print(f"skipped: {error}")
         return 0
+    if options.wall:
+        return run_wall(options)
     failed = 0
     for scenario in SCENARIOS:
         if not scenario.name.startswith(tuple(options.scenario)):

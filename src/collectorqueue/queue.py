@@ -15,7 +15,7 @@ import msgspec
 from collectorqueue._native.core import Core, Overflow
 from collectorqueue._native.lanes import QueueType
 from collectorqueue.admin.load import Load
-from collectorqueue.admin.metrics import CollectorStats, Ledger, Metrics, Window
+from collectorqueue.admin.metrics import CollectorStats, Gauge, Ledger, Metrics
 from collectorqueue.admin.observers import (
     DrainFinished,
     DrainStarted,
@@ -261,8 +261,8 @@ class CollectorQueue:
     def metrics(self) -> Metrics:
         """A snapshot of counts, rates and averages; seconds."""
         if self._running is None:
-            return Window(self._core).metrics()
-        return self._running.window.metrics()
+            return Gauge(self._core).metrics()
+        return self._running.gauge.metrics()
 
     @property
     def load(self) -> Load:

@@ -17,7 +17,7 @@ from collectorqueue._native.core import Core
 from collectorqueue._native.event import Payload
 from collectorqueue._native.plan import Step
 from collectorqueue._native.remote import RemoteOutlet
-from collectorqueue.admin.metrics import Ledger, Window
+from collectorqueue.admin.metrics import Gauge, Ledger
 from collectorqueue.admin.observers import Observers, WorkerDied, WorkerStarted
 from collectorqueue.admin.report import Reporter
 from collectorqueue.admin.autoscaler import Autoscaler, ScalingStats
@@ -93,7 +93,7 @@ class Running:
         self._tenures: dict[str, Tenure] = {}
         self._leaving: set[asyncio.Task[BaseException | None]] = set()
         self._reporter: Reporter | None = None
-        self.window: Window
+        self.gauge: Gauge
 
     def open(self, steps: list[Step]) -> None:
         """Begin to accept and to collect."""
@@ -112,10 +112,10 @@ class Running:
         if self.workers is not None:
             self.workers.crew.join()
         stats = None if self.workers is None else self.workers.stats
-        self.window = Window(self._core, stats, self.scaling, self.limited_by)
+        self.gauge = Gauge(self._core, stats, self.scaling, self.limited_by)
         if options.report_interval:
             self._reporter = Reporter(
-                self.window.metrics,
+                self.gauge.metrics,
                 options.report_interval,
                 self.loop,
                 self.context,
@@ -205,7 +205,7 @@ class Running:
             self._outlets.pop(step.key, None)
             raise
         pool.crew.join()
-        self.window.workers = pool.stats
+        self.gauge.workers = pool.stats
 
     def stop(self) -> None:
         """Everything that is not an event: timers, threads, the last log lines."""

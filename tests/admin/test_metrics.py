@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import time
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from collectorqueue import Collector, CollectorQueue, Metrics, Payload
 from collectorqueue.admin.metrics import Quantiles
+from collectorqueue.errors import QueueFull
 from tests.support import Gate, assert_closes, both_loops, ticks, virtual
 from tests.workers import handlers
 
@@ -48,6 +50,7 @@ async def test_an_event_that_never_started_has_stayed_but_not_waited() -> None:
         await asyncio.sleep(1.0)
         cancelled.cancel()
         await dropped
+        assert queue.metrics.drops == {"ttl": 1}
         assert queue.metrics.wait.count == 1
         assert queue.metrics.sojourn.count == 2
         assert queue.metrics.sojourn.mean == pytest.approx(1.5)
@@ -157,3 +160,84 @@ async def test_a_function_of_the_user_s_gets_the_metrics_every_so_often(caplog: 
     assert len(reports) == 3 and caplog.text.count("on_report failed") == 1
     with pytest.raises(TypeError, match="on_report must be callable"):
         CollectorQueue(on_report=3)  # type: ignore[arg-type]
+
+
+@virtual
+async def test_recent_quantiles_forget_what_is_long_ago() -> None:
+    async with CollectorQueue([Collector("wait", wait_for)], max_consumers=4) as queue:
+        await queue.publisher.send_many([8.0] * 20)
+        await queue.publisher.wait()
+        assert queue.metrics.recent_service == queue.metrics.service
+        await asyncio.sleep(45)
+        await queue.publisher.send_many([0.5] * 10)
+        await queue.publisher.wait()
+        metrics = queue.metrics
+        assert metrics.service.count == 30 and metrics.recent_service.count == 22
+        await asyncio.sleep(50)
+        metrics = queue.metrics
+        assert metrics.recent_service.count == 10 and metrics.recent_wait.count == 10
+        assert metrics.recent_service.mean == pytest.approx(0.5)
+        assert metrics.recent_service.p999 == pytest.approx(0.5, rel=0.02)
+        assert metrics.service.p50 == pytest.approx(8.0, rel=0.02)
+        await asyncio.sleep(3600)
+        metrics = queue.metrics
+        assert metrics.recent_service == Quantiles() and metrics.service.count == 30
+        assert 60 <= metrics.window < 70
+        assert metrics.wip == metrics.avg_load == metrics.arrival_rate == 0.0
+
+
+class Presence:
+    """How many events were present when, by those who watch."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[float, int]] = []
+
+    def on_sent(self, event: object) -> None:
+        self.changes.append((asyncio.get_running_loop().time(), 1))
+
+    def on_settled(self, event: object) -> None:
+        self.changes.append((asyncio.get_running_loop().time(), -1))
+
+    def mean(self, start: float, end: float) -> float:
+        return sum(
+            sign * (end - max(start, at)) for at, sign in self.changes if at < end
+        ) / (end - start)
+
+    def count(self, sign: int, start: float, end: float) -> int:
+        return sum(start <= at <= end for at, each in self.changes if each == sign)
+
+
+@virtual
+async def test_averages_over_the_window_are_exact_however_seldom_they_are_read() -> None:
+    rng = random.Random(5)
+    presence = Presence()
+    loop = asyncio.get_running_loop()
+    async with CollectorQueue([Collector("wait", wait_for)], max_consumers=3) as queue:
+        queue.observe(presence)
+        for pause in (1, 70, 3, 15, 200, 9, 31, 60, 2, 59, 10):
+            for _ in range(rng.randrange(1, 40)):
+                await asyncio.sleep(rng.random())
+                queue.publisher.send_nowait(rng.random() * 4)
+            await asyncio.sleep(pause + 0.123)
+            metrics, now = queue.metrics, loop.time()
+            start = now - metrics.window
+            assert metrics.window < 70 and (metrics.window >= 60 or abs(start - 1000) < 1e-6)
+            assert metrics.wip == pytest.approx(presence.mean(start, now), abs=1e-7)
+            sent = presence.count(1, start, now)
+            assert metrics.arrival_rate * metrics.window == pytest.approx(sent)
+            ended = presence.count(-1, start, now)
+            assert metrics.departure_rate * metrics.window == pytest.approx(ended)
+            assert metrics.recent_sojourn.count == ended
+
+
+@virtual
+async def test_sends_that_are_refused_are_counted() -> None:
+    gate = Gate()
+    async with CollectorQueue([Collector("gate", gate)], capacity=2) as queue:
+        for _ in range(2):
+            queue.publisher.send_nowait("fits")
+        for _ in range(3):
+            with pytest.raises(QueueFull):
+                queue.publisher.send_nowait("does not")
+        assert queue.metrics.refused_sends == 3
+        gate.open()

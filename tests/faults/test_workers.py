@@ -72,6 +72,9 @@ async def test_a_lost_worker_is_replaced_soon() -> None:
             await until(lambda: len(stats_of(queue).workers) == 2)
             assert time.monotonic() - begun < 1.0  # 0.05 s on a machine that is idle
             assert stats_of(queue).restarts == before + 1
+        stats = stats_of(queue)
+        assert (stats.started, stats.died, stats.failed_starts) == (7, 5, 0)
+        assert 0 < stats.start_s < 7 * 5
 
 
 @both_loops
@@ -249,7 +252,8 @@ async def test_starts_that_keep_failing_degrade_the_pool_and_events_wait() -> No
         assert not waiting.is_done()
         nursery.fork = fork  # type: ignore[method-assign]
         assert (await waiting).first().unwrap() == 2
-        assert not stats_of(queue).degraded
+        stats = stats_of(queue)
+        assert not stats.degraded and stats.failed_starts >= 4 and stats.died == 1
 
 
 @both_loops

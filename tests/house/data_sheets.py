@@ -88,15 +88,30 @@ def data_sheets(file: Path) -> list[DataSheet]:
 @cache
 def structs() -> dict[str, type]:
     """The plain C structures that classes hold whole."""
-    found: dict[str, type] = {}
+    declared: dict[str, list[tuple[str, str]]] = {}
     for file in cython_files():
         if file.suffix == ".pxd":
-            found |= _structs_of(without_strings(file.read_text(encoding="utf-8")))
+            declared |= _structs_of(without_strings(file.read_text(encoding="utf-8")))
+    found: dict[str, type] = {}
+
+    def build(name: str) -> type:
+        if name not in found:
+            inner = [(each, type_of(kind, each)) for kind, each in declared[name]]
+            found[name] = type(name, (ctypes.Structure,), {"_fields_": inner})
+        return found[name]
+
+    def type_of(kind: str, name: str) -> type:
+        if "*" not in name and kind in declared:
+            return build(kind)
+        return _plain(kind, name) or POINTER
+
+    for name in declared:
+        build(name)
     return found
 
 
-def _structs_of(text: str) -> dict[str, type]:
-    fields: dict[str, list[tuple[str, type]]] = {}
+def _structs_of(text: str) -> dict[str, list[tuple[str, str]]]:
+    fields: dict[str, list[tuple[str, str]]] = {}
     inside = ""
     for raw in text.splitlines():
         line = raw.split("#")[0].rstrip()
@@ -106,12 +121,9 @@ def _structs_of(text: str) -> dict[str, type]:
         elif line and not line.startswith(" "):
             inside = ""
         elif inside and (match := STRUCT_FIELD.match(line)):
-            kind = _plain(match["type"], match["names"]) or POINTER
-            fields[inside].append((match["names"].strip(" *"), kind))
-    return {
-        name: type(name, (ctypes.Structure,), {"_fields_": inner})
-        for name, inner in fields.items()
-    }
+            names = match["names"].split(",")
+            fields[inside] += [(match["type"], each.strip()) for each in names]
+    return fields
 
 
 def _plain(kind: str, declared: str) -> type | None:

@@ -218,7 +218,7 @@ cdef class Consumer(Driver):
             if (<Step>route).outlet is not None and self.send_out(<Step>route):
                 return FREE
         self.core.take_out(event, self.now)
-        count_ns(&self.core.wait_times, self.now - event.sent_ns)
+        count_ns(&self.core.times.waits, self.now - event.sent_ns)
         if type(route) is Step:
             if self.begin(<Step>route, event) == SUSPENDED:
                 return WAITING

@@ -25,7 +25,9 @@ from collectorqueue._native.plan cimport Step
 from collectorqueue._native.results cimport Error, Ok
 from collectorqueue._native.router cimport Index, describe_miss
 from collectorqueue._native.seats cimport Seat
-from collectorqueue._native.sums cimport count_busy, count_left, count_sent, count_unqueued
+from collectorqueue._native.sums cimport (
+    catch_up, count_busy, count_left, count_sent, count_unqueued,
+)
 from collectorqueue._native.timers cimport Timers
 from collectorqueue._native.waits cimport Waits
 from collectorqueue._native.untracked cimport is_atomic, is_tracked, track
@@ -204,6 +206,7 @@ cdef class Core(Places):
         self.refuse(f"the queue is full: its capacity is {self.capacity} events")
 
     cdef int refuse(self, str why) except -1:
+        self.refused_sends += 1
         if self.on_overflow is not None:
             self.on_overflow()
         raise QueueFull(why, self.capacity)
@@ -304,9 +307,10 @@ cdef class Core(Places):
         if event.state == QUEUED:
             count_unqueued(self, now)
         else:
+            catch_up(self, now)
             self.in_flight -= 1
             self.service_ns += now - event.start_ns
-            count_ns(&self.service_times, now - event.start_ns)
+            count_ns(&self.times.services, now - event.start_ns)
         count_left(self, event.sent_ns, now)
         event.state = outcome
         event.end_ns = now

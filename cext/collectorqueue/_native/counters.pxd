@@ -48,8 +48,10 @@ cdef class Histogram:
 cdef int widen(Tally *tally, int octave) except -1
 cdef int carry(Tally *tally, Py_ssize_t at) except -1
 cdef int add_tally(Tally *tally, Tally *other) except -1
+cdef int copy_tally(Tally *copy, Tally *tally) except -1
 cdef void free_tally(Tally *tally) noexcept
-cdef tuple quantiles_of(Tally *tally)
+cdef void forget_tally(Tally *tally) noexcept
+cdef tuple quantiles_of(Tally *tally, Tally *before)
 
 
 cdef inline int count_ns(Tally *tally, int64_t ns) except -1:

@@ -9,7 +9,8 @@ this form a tally takes 64 bytes an octave and touches two lines of the cache, n
 """
 cimport cython
 from libc.stdint cimport int64_t, uint16_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
 
 
 @cython.final
@@ -154,19 +155,71 @@ cdef void free_tally(Tally *tally) noexcept:
         free(<void **>tally.recent - 1)
 
 
-cdef tuple quantiles_of(Tally *tally):
-    """(count, mean, p50, p90, p99, p99.9), in seconds."""
-    cdef uint64_t seen = 0
-    cdef uint64_t count = count_of(tally)
+cdef int copy_tally(Tally *copy, Tally *tally) except -1:
+    """Make an empty tally one of the same counts."""
+    cdef size_t count = tally.octaves * SLOTS
+    cdef void *block
+    if tally.octaves == 0:
+        return 0
+    block = malloc(sizeof(void *) + count * sizeof(uint16_t))
+    if block is NULL:
+        raise MemoryError()
+    copy[0] = tally[0]
+    copy.recent = <uint16_t *>(<void **>block + 1)
+    memcpy(copy.recent, tally.recent, count * sizeof(uint16_t))
+    (<void **>block)[0] = NULL
+    if carried(tally) is not NULL:
+        (<void **>block)[0] = malloc(count * sizeof(uint64_t))
+        if carried(copy) is NULL:
+            forget_tally(copy)
+            raise MemoryError()
+        memcpy(carried(copy), carried(tally), count * sizeof(uint64_t))
+    return 0
+
+
+cdef void forget_tally(Tally *tally) noexcept:
+    """Make it an empty one."""
+    free_tally(tally)
+    memset(tally, 0, sizeof(Tally))
+
+
+cdef tuple quantiles_of(Tally *tally, Tally *before):
+    """(count, mean, p50, p90, p99, p99.9), in seconds, of what was counted since it was a
+    copy of `before`; NULL: of all."""
+    cdef uint64_t found[OCTAVES * SLOTS]
     cdef uint64_t wanted[4]
+    cdef uint64_t count, seen = 0
+    cdef int64_t total_ns = tally.total_ns
     cdef Py_ssize_t at
+    if before is not NULL:
+        total_ns -= before.total_ns
+    count = counts_of(tally, before, found)
     if count == 0:
         return 0, 0.0, 0.0, 0.0, 0.0, 0.0
     wanted[0], wanted[1] = rank_of(0.5, count), rank_of(0.9, count)
     wanted[2], wanted[3] = rank_of(0.99, count), rank_of(0.999, count)
-    found = []
+    quantiles = []
     for at in range(tally.octaves * SLOTS):
-        seen += times(tally, at)
-        while len(found) < 4 and seen >= wanted[len(found)]:
-            found.append(middle(tally.first + at // SLOTS, at % SLOTS) / 1e9)
-    return (count, tally.total_ns / count / 1e9, *found)
+        seen += found[at]
+        while seen >= wanted[len(quantiles)]:
+            quantiles.append(middle(tally.first + at // SLOTS, at % SLOTS) / 1e9)
+            if len(quantiles) == 4:
+                return (count, total_ns / count / 1e9, *quantiles)
+
+
+cdef uint64_t counts_of(Tally *tally, Tally *before, uint64_t *found) noexcept:
+    """How often each bucket was hit since `before`; returns their sum."""
+    cdef Py_ssize_t at, shift
+    cdef uint64_t count = 0
+    for at in range(tally.octaves * SLOTS):
+        found[at] = tally.recent[at]
+    if carried(tally) is not NULL:
+        for at in range(tally.octaves * SLOTS):
+            found[at] += carried(tally)[at]
+    if before is not NULL:
+        shift = (before.first - tally.first) * SLOTS    # a tally only ever becomes wider
+        for at in range(before.octaves * SLOTS):
+            found[at + shift] -= times(before, at)
+    for at in range(tally.octaves * SLOTS):
+        count += found[at]
+    return count

@@ -41,7 +41,7 @@ cdef class Errand:
         cdef CollectorEvent event = self.event
         cdef Core core = self.outlet.core
         count_ns(&self.outlet.step.waits, ns - event.sent_ns)
-        count_ns(&core.wait_times, ns - event.sent_ns)
+        count_ns(&core.times.waits, ns - event.sent_ns)
         if event.state == RUNNING:
             core.wait_ns += ns - event.start_ns
             event.start_ns = ns

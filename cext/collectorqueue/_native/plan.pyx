@@ -38,7 +38,7 @@ cdef class Step(Labelled):
 
     def quantiles(self):
         """Of waits and runs, as `quantiles_of` gives them."""
-        return quantiles_of(&self.waits), quantiles_of(&self.runs)
+        return quantiles_of(&self.waits, NULL), quantiles_of(&self.runs, NULL)
 
     def when_at_rest(self, callback):
         """Call `callback()` once nothing of it runs; at once if nothing does."""

@@ -2,12 +2,15 @@
 
 Rules of residence: numbers. Whoever changes a count says how late it is, so that averages
 come from integrals over time and not from samples.
+Theory: the recent past is the difference of two readings. One is made every ten seconds by
+whoever is the first to change a count after that: until then nothing had changed, so it is
+exact for the instant it was due, and a queue at rest needs no timer for it.
 """
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
 from collectorqueue._native.clock cimport monotonic_ns
-from collectorqueue._native.counters cimport Tally, free_tally, quantiles_of
+from collectorqueue._native.counters cimport Tally, copy_tally, forget_tally, quantiles_of
 from collectorqueue._native.event cimport Hub
 
 
@@ -18,7 +21,7 @@ cdef class Sums(Hub):
         """Back to an empty ledger."""
         self.accepted = self.ok = self.failed = self.unrouted = 0
         self.dropped = self.aborted = self.queued = self.in_flight = 0
-        self.overflow_sends = self.started = 0
+        self.overflow_sends = self.refused_sends = self.started = 0
         self.consumers = self.busy = self.blocked = 0
         self.counted_ns = monotonic_ns()
         self.queued_ns = self.busy_ns = self.consumer_ns = self.present_ns = 0
@@ -28,25 +31,81 @@ cdef class Sums(Hub):
         self.hold_ns = 0
         self.sent_ns = self.stayed_ns = 0
         self.holder = None
-        forget_tally(&self.wait_times)
-        forget_tally(&self.service_times)
-        forget_tally(&self.sojourn_times)
+        self.forget_tallies()
+        self.reading_due_ns = self.counted_ns + READING_NS
+        self.opened_ns = self.counted_ns
 
     def __dealloc__(self):
-        free_tally(&self.wait_times)
-        free_tally(&self.service_times)
-        free_tally(&self.sojourn_times)
+        self.forget_tallies()
 
-    def totals(self):
-        """Sums since the start: (now, queued, busy, consumers) in ns of the clock and of
-        event- and consumer-nanoseconds, which wrap at 2**64; accepted, started, ended; wait
-        and service in ns."""
-        cdef uint64_t now = <uint64_t>monotonic_ns()
-        ended = self.ok + self.failed + self.unrouted + self.dropped + self.aborted
-        return (now, self.queued_ns + <uint64_t>self.queued * now,
-                self.busy_ns + <uint64_t>self.busy * now,
-                self.consumer_ns + <uint64_t>self.consumers * now,
-                self.accepted, self.started, ended, self.wait_ns, self.service_ns)
+    cdef void forget_tallies(self) noexcept:
+        cdef int at
+        forget_times(&self.times)
+        for at in range(READINGS):
+            forget_times(&self.readings[at].times)
+            self.readings[at].at = 0
+
+    cdef int64_t ended(self) noexcept:
+        """Events that have an outcome."""
+        return self.ok + self.failed + self.unrouted + self.dropped + self.aborted
+
+    cdef int make_readings(self, int64_t now) except -1:
+        """Nothing has changed since they were due; those that nobody will look at are skipped."""
+        cdef int64_t missed = (now - self.reading_due_ns) // READING_NS + 1
+        self.reading_due_ns += max(0, missed - READINGS) * READING_NS
+        while self.reading_due_ns <= now:
+            self.read(self.reading_due_ns, &self.readings[self.next_reading], True)
+            self.next_reading = (self.next_reading + 1) % READINGS
+            self.reading_due_ns += READING_NS
+        return 0
+
+    cdef int read(self, int64_t at, Reading *reading, bint with_times) except -1:
+        """What the sums are at this time, if nothing has changed since the last change."""
+        reading.queued_ns = self.queued_ns + <uint64_t>self.queued * <uint64_t>at
+        reading.busy_ns = self.busy_ns + <uint64_t>self.busy * <uint64_t>at
+        reading.consumer_ns = self.consumer_ns + <uint64_t>self.consumers * <uint64_t>at
+        reading.accepted = self.accepted
+        reading.started = self.started
+        reading.ended = self.ended()
+        reading.wait_ns = self.wait_ns
+        reading.service_ns = self.service_ns
+        if with_times:
+            forget_times(&reading.times)
+            copy_tally(&reading.times.waits, &self.times.waits)
+            copy_tally(&reading.times.services, &self.times.services)
+            copy_tally(&reading.times.sojourns, &self.times.sojourns)
+        reading.at = at
+        return 0
+
+    def recent(self):
+        """Of the last minute, up to ten seconds more, or since the start if that is less:
+        its seconds; mean numbers of events queued, of consumers busy, and of consumers; how
+        many events were accepted, started and ended; the seconds these had waited, and run;
+        quantiles of waits, services and sojourns, or None where `quantiles` are the same."""
+        cdef Reading start, end
+        cdef Reading *before = &start
+        cdef int64_t now = monotonic_ns()
+        cdef double ns
+        if now >= self.reading_due_ns:
+            self.make_readings(now)
+        memset(&start, 0, sizeof(Reading))
+        start.at = self.opened_ns
+        if self.readings[self.next_reading].at:
+            before = &self.readings[self.next_reading]     # the oldest
+        self.read(now, &end, False)
+        ns = max(1, end.at - before.at)
+        return (
+            ns / 1e9,
+            (end.queued_ns - before.queued_ns) / ns,
+            (end.busy_ns - before.busy_ns) / ns,
+            (end.consumer_ns - before.consumer_ns) / ns,
+            end.accepted - before.accepted,
+            end.started - before.started,
+            end.ended - before.ended,
+            (end.wait_ns - before.wait_ns) / 1e9,
+            (end.service_ns - before.service_ns) / 1e9,
+            None if before is &start else quantiles_of_times(&self.times, &before.times),
+        )
 
     def little_residual(self):
         """Conservation, as a share: what events stayed, by their own stamps, against how many
@@ -58,9 +117,8 @@ cdef class Sums(Hub):
         return abs(off) / max(1.0, <double>present)
 
     def quantiles(self):
-        """Of waits, services and sojourns, as `quantiles_of` gives them."""
-        return (quantiles_of(&self.wait_times), quantiles_of(&self.service_times),
-                quantiles_of(&self.sojourn_times))
+        """Of waits, services and sojourns since the start, as `quantiles_of` gives them."""
+        return quantiles_of_times(&self.times, NULL)
 
     @property
     def at_cap(self):
@@ -74,6 +132,13 @@ cdef class Sums(Hub):
         return self.hold_ns / 1e9, self.holder
 
 
-cdef void forget_tally(Tally *tally) noexcept:
-    free_tally(tally)
-    memset(tally, 0, sizeof(Tally))
+cdef void forget_times(Times *times) noexcept:
+    forget_tally(&times.waits)
+    forget_tally(&times.services)
+    forget_tally(&times.sojourns)
+
+
+cdef tuple quantiles_of_times(Times *times, Times *before):
+    return (quantiles_of(&times.waits, &before.waits if before is not NULL else NULL),
+            quantiles_of(&times.services, &before.services if before is not NULL else NULL),
+            quantiles_of(&times.sojourns, &before.sojourns if before is not NULL else NULL))

@@ -27,8 +27,8 @@ class Sums(Hub):
         were present when. Anything but 0.0 is an event lost, doubled or stamped wrongly."""
 
     def quantiles(self) -> tuple[_Quantiles, _Quantiles, _Quantiles]:
-        """Of waits, services and sojourns: count, mean, p50, p90, p99, p99.9; seconds."""
-
+        """Of waits, services and sojourns since the start: count, mean, p50, p90, p99, p99.9;
+        seconds."""
 
     @property
     def accepted(self) -> int: ...
@@ -49,6 +49,8 @@ class Sums(Hub):
     @property
     def overflow_sends(self) -> int: ...
     @property
+    def refused_sends(self) -> int: ...
+    @property
     def consumers(self) -> int:
         """Consumers in the pool, those told to retire left out."""
 
@@ -61,6 +63,13 @@ class Sums(Hub):
     def clear(self) -> None:
         """Back to an empty ledger."""
 
-    def totals(self) -> tuple[int, float, float, float, int, int, int, float, float]:
-        """Sums since the start: now in ns; queued, busy, consumers as integrals of ns;
-        accepted, started, ended; wait and service in ns."""
+    def recent(
+        self,
+    ) -> tuple[
+        float, float, float, float, int, int, int, float, float,
+        tuple[_Quantiles, _Quantiles, _Quantiles] | None,
+    ]:  # fmt: skip
+        """Of the last minute, up to ten seconds more, or since the start if that is less:
+        its seconds; mean numbers of events queued, of consumers busy, and of consumers; how
+        many events were accepted, started and ended; the seconds these had waited, and run;
+        quantiles of waits, services and sojourns, or None where `quantiles` are the same."""

@@ -6,7 +6,6 @@ not from samples.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -16,10 +15,7 @@ from collectorqueue._native.plan import Step
 from collectorqueue.admin.autoscaler import ScalingStats, no_scaling
 from collectorqueue.workers.stats import WorkersStats
 
-__all__ = ["CollectorStats", "Ledger", "Metrics", "Quantiles", "Window"]
-
-WINDOW_S = 60.0
-STEP_S = 10.0
+__all__ = ["CollectorStats", "Gauge", "Ledger", "Metrics", "Quantiles"]
 
 
 class Ledger(msgspec.Struct, frozen=True):
@@ -60,7 +56,7 @@ class Ledger(msgspec.Struct, frozen=True):
 
 
 class Quantiles(msgspec.Struct, frozen=True):
-    """How long something took, since the start; quantiles within 2 %."""
+    """How long something took; quantiles within 2 %."""
 
     count: int = 0
     """How often it was measured."""
@@ -107,8 +103,8 @@ class CollectorStats(msgspec.Struct, frozen=True):
 class Metrics(msgspec.Struct, frozen=True):
     """A snapshot of a queue; encodes to JSON as it is.
 
-    Averages and rates are over the last minute, or since the start if that is less; all else
-    is since the start.
+    What has "recent" in its name, averages and rates are of the last `window` seconds; all
+    else is since the start.
     """
 
     qsize: int
@@ -120,7 +116,7 @@ class Metrics(msgspec.Struct, frozen=True):
     load: float
     """(qsize + busy) / consumers, now."""
     avg_load: float
-    """The same over the window, from time integrals."""
+    """The same over the window, from time integrals: mean events by mean consumers."""
     service_time: float
     """Mean seconds from started until ended."""
     wait_time: float
@@ -131,6 +127,8 @@ class Metrics(msgspec.Struct, frozen=True):
     """Events ended per second."""
     wip: float
     """Mean number of events queued or running."""
+    window: float
+    """Seconds: 60 to 70, or since the start if that is less."""
     event_count: int
     """Events ended since the start."""
     ledger: Ledger
@@ -141,12 +139,22 @@ class Metrics(msgspec.Struct, frozen=True):
     """Waits for an event that handlers are in now."""
     overflow_sends: int
     """Sends from handlers that went beyond `capacity`."""
+    refused_sends: int
+    """Sends that raised QueueFull."""
+    drops: dict[str, int]
+    """Events that were DROPPED, by reason: "ttl"."""
     wait: Quantiles
     """Seconds from sent until started."""
     service: Quantiles
     """Seconds from started until ended."""
     sojourn: Quantiles
     """Seconds from sent until ended, of those too that never started."""
+    recent_wait: Quantiles
+    """`wait`, of the window."""
+    recent_service: Quantiles
+    """`service`, of the window."""
+    recent_sojourn: Quantiles
+    """`sojourn`, of the window."""
     little_residual: float
     """What events stayed by their own stamps against how many were present when, as a share.
 
@@ -169,8 +177,8 @@ class Metrics(msgspec.Struct, frozen=True):
     """The worker processes; None: no collector runs in one."""
 
 
-class Window:
-    """Averages over the recent past, by the difference of two readings of the core."""
+class Gauge:
+    """Reads the metrics of one queue."""
 
     def __init__(
         self,
@@ -183,22 +191,18 @@ class Window:
         self._scaling = scaling
         self._limited_by = limited_by
         self.workers = workers
-        self._readings = deque([core.totals()])
 
     def metrics(self) -> Metrics:
-        """Read the core."""
+        """What it shows now."""
         core = self._core
-        now = core.totals()
-        if now[0] - self._readings[-1][0] >= STEP_S * 1e9:
-            self._readings.append(now)
-            while now[0] - self._readings[1][0] >= WINDOW_S * 1e9:
-                self._readings.popleft()
-        ns, queued, busy, consumers, accepted, started, ended, wait, service = (
-            after - before for after, before in zip(now, self._readings[0], strict=True)
-        )
-        queued, busy, consumers = (each % 2**64 for each in (queued, busy, consumers))
-        seconds = ns / 1e9
-        wait_times, service_times, sojourns = (Quantiles(*q) for q in core.quantiles())
+        (
+            seconds, queued, busy, consumers, accepted, started, ended, wait_s, service_s,
+            recent,
+        ) = core.recent()  # fmt: skip
+        wait, service, sojourn = times = [Quantiles(*each) for each in core.quantiles()]
+        if recent is not None:
+            times = [Quantiles(*each) for each in recent]
+        ledger = Ledger.of(core)
         longest_hold, holder = core.longest_hold
         return Metrics(
             qsize=core.queued,
@@ -206,19 +210,25 @@ class Window:
             consumers=core.consumers,
             load=(core.queued + core.busy) / max(1, core.consumers),
             avg_load=(queued + busy) / consumers if consumers else 0.0,
-            service_time=service / ended / 1e9 if ended else 0.0,
-            wait_time=wait / started / 1e9 if started else 0.0,
-            arrival_rate=accepted / seconds if seconds else 0.0,
-            departure_rate=ended / seconds if seconds else 0.0,
-            wip=(queued + busy) / ns if ns else 0.0,
-            event_count=now[6],
-            ledger=Ledger.of(core),
+            service_time=service_s / ended if ended else 0.0,
+            wait_time=wait_s / started if started else 0.0,
+            arrival_rate=accepted / seconds,
+            departure_rate=ended / seconds,
+            wip=queued + busy,
+            window=seconds,
+            event_count=ledger.accepted - ledger.queued - ledger.in_flight,
+            ledger=ledger,
             peak_consumers=core.peak_consumers,
             blocked=core.blocked,
             overflow_sends=core.overflow_sends,
-            wait=wait_times,
-            service=service_times,
-            sojourn=sojourns,
+            refused_sends=core.refused_sends,
+            drops={"ttl": core.dropped},
+            wait=wait,
+            service=service,
+            sojourn=sojourn,
+            recent_wait=times[0],
+            recent_service=times[1],
+            recent_sojourn=times[2],
             little_residual=core.little_residual(),
             at_cap=core.at_cap,
             longest_hold=longest_hold,

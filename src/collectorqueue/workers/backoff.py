@@ -1,6 +1,6 @@
 """Back-off: what follows when workers cannot be started.
 
-Rules of residence: counting failed starts, and when the next may be. Who is started is not
+Rules of residence: counting starts, and when the next may be. Who is started is not
 known here.
 """
 
@@ -38,6 +38,8 @@ class BackOff:
         self._recent: deque[float] = deque(maxlen=FAILURES + 1)
         self._in_a_row = 0
         self._timer: asyncio.TimerHandle | None = None
+        self.started = 0  # workers, in all
+        self.start_s = 0.0  # they took together
         self.failed = 0  # starts, in all
         self.last = ""  # why
         self.is_degraded = False
@@ -63,8 +65,10 @@ class BackOff:
             delay = min(LONGEST_S, SHORTEST_S * 2 ** min(self._in_a_row - 1, 10))
             self._timer = self._loop.call_later(delay, self._retry, context=self._context)
 
-    def note_success(self) -> None:
+    def note_success(self, took_s: float) -> None:
         """A worker is ready."""
+        self.started += 1
+        self.start_s += took_s
         self._in_a_row = 0
         if self.is_degraded:
             self.is_degraded = False

@@ -101,7 +101,7 @@ class WorkerPool:
         self._checking: asyncio.TimerHandle | None = None
         self._changed: asyncio.Future[None] | None = None
         self._stopping = False
-        self.restarts = 0
+        self.restarts = self._died = 0
         self._guard = self._kill_when_the_loop_ends()
         watch(self)
 
@@ -164,11 +164,13 @@ class WorkerPool:
         return WorkersStats(
             workers=[each.stats() for each in self._workers.values() if each.is_at_work],
             collectors={
-                outlet.step.key: ProcessCollectorStats(
-                    outlet.run_ns / 1e9, outlet.cpu_ns / 1e9, outlet.lost, outlet.reruns
-                )
+                outlet.step.key: ProcessCollectorStats.of(outlet)
                 for _, outlet in self._outlets.values()
             },
+            started=self._back_off.started,
+            start_s=self._back_off.start_s,
+            failed_starts=self._back_off.failed,
+            died=self._died,
             restarts=self.restarts,
             waiting=self.crew.waits,
             out=self.crew.out,
@@ -430,7 +432,7 @@ class WorkerPool:
                 worker.is_ready = True
                 took_s = self._loop.time() - worker.born_at
                 self._on_started(worker.number, worker.pid, took_s)
-                self._back_off.note_success()
+                self._back_off.note_success(took_s)
                 if self._counts(worker) and not self._stopping:
                     self._enlist(worker)
                 while self._predecessors:
@@ -493,6 +495,7 @@ class WorkerPool:
             )
         if not worker.is_ending and not self._stopping:
             self.restarts += was_ready
+            self._died += 1
             self._on_lost(worker.number, worker.pid)
             if not was_ready:
                 self._note_failure(worker.failure or "it ended before it was ready")

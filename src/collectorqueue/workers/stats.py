@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from collectorqueue._native.remote import RemoteOutlet
+
 __all__ = ["ProcessCollectorStats", "WorkerStats", "WorkersStats"]
 
 
@@ -34,12 +36,25 @@ class ProcessCollectorStats(msgspec.Struct, frozen=True):
     reruns: int
     """Of them, how many were run again."""
 
+    @classmethod
+    def of(cls, outlet: RemoteOutlet) -> ProcessCollectorStats:
+        """The stats of one collector, now."""
+        return cls(outlet.run_ns / 1e9, outlet.cpu_ns / 1e9, outlet.lost, outlet.reruns)
+
 
 class WorkersStats(msgspec.Struct, frozen=True):
     """The worker pool of a queue."""
 
     workers: list[WorkerStats]
     collectors: dict[str, ProcessCollectorStats]
+    started: int
+    """Workers that became ready since the start."""
+    start_s: float
+    """Seconds that their starts took, all together."""
+    failed_starts: int
+    """Workers that could not be started, or ended before they were ready."""
+    died: int
+    """Workers that ended without having been told to."""
     restarts: int
     """Workers that were replaced since the start: lost, or worn."""
     waiting: int

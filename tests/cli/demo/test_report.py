@@ -76,7 +76,8 @@ def test_what_workers_did_and_what_chaos_cost_is_told_in_a_line() -> None:
     stats = WorkersStats(
         [WorkerStats(1, 4321, 9, 10**7, 1.0, 0)],
         {"outline": ProcessCollectorStats(2.5, 1.5, 2, 2)},
-        restarts=3, waiting=0, out=0, degraded=False,
+        started=4, start_s=0.4, failed_starts=0, died=3, restarts=3, waiting=0, out=0,
+        degraded=False,
     )  # fmt: skip
     text = "outlines took 1.5 s of CPU time in 1 worker, and none of the loop's"
     assert text in in_words(workers=stats)
