@@ -19,6 +19,7 @@ from collectorqueue import (
     QueueType,
 )
 from collectorqueue.errors import UnknownKey, Unrouted
+from collectorqueue.testing import TestQueue
 from tests.support import assert_closes, both_loops, naughty_strings
 
 
@@ -27,74 +28,68 @@ class Shop(enum.StrEnum):
     PAID = "order.paid"
 
 
-def queue_of(calls: list[str], **topics: Any) -> CollectorQueue:
-    """A queue of collectors that write their key down and return it."""
+def queue_of(**topics: Any) -> TestQueue:
+    """A queue of collectors that return their key."""
 
     def collector(key: str) -> Collector:
         async def called(payload: Payload[Any]) -> str:
-            calls.append(key)
             return key
 
         return Collector(key, called, topics=topics[key])
 
-    return CollectorQueue(list(map(collector, topics)))
+    return TestQueue(list(map(collector, topics)))
 
 
 @both_loops
 async def test_a_broadcast_reaches_every_collector_once_in_registration_order() -> None:
-    calls: list[str] = []
-    async with queue_of(calls, c=None, a="t", b=None) as queue:
+    async with queue_of(c=None, a="t", b=None) as queue:
         event = await queue.publisher.send(7)
         results = await event
     assert event.outcome is Outcome.OK
     assert results.keys() == ("c", "a", "b")
     assert results == [Ok("c"), Ok("a"), Ok("b")]
-    assert calls == ["c", "a", "b"]
+    assert queue.collected == {"c": [7], "a": [7], "b": [7]}
 
 
 @both_loops
 async def test_a_key_reaches_its_collector_only() -> None:
-    calls: list[str] = []
-    async with queue_of(calls, a=None, b=None) as queue:
+    async with queue_of(a=None, b=None) as queue:
         results = await queue.publisher.request(7, keys="b")
     assert results.items() == [("b", Ok("b"))]
-    assert calls == ["b"]
+    assert queue.collected == {"b": [7]}
 
 
 @both_loops
 async def test_several_keys_reach_each_collector_once_in_registration_order() -> None:
-    calls: list[str] = []
-    async with queue_of(calls, a=None, b=None, c=None) as queue:
+    async with queue_of(a=None, b=None, c=None) as queue:
         results = await queue.publisher.request(7, keys=["c", "a", "c", "a"])
     assert results.keys() == ("a", "c")
-    assert calls == ["a", "c"]
+    assert queue.collected == {"a": [7], "c": [7]}
 
 
 @both_loops
 async def test_a_topic_reaches_all_who_listen_to_it_exactly() -> None:
-    calls: list[str] = []
-    async with queue_of(calls, a="t", b=["t", "u"], c=["T", "t.x"]) as queue:
+    async with queue_of(a="t", b=["t", "u"], c=["T", "t.x"]) as queue:
         results = await queue.publisher.request(7, topics="t")
     assert results.keys() == ("a", "b")
-    assert calls == ["a", "b"]
+    assert queue.collected == {"a": [7], "b": [7]}
 
 
 @both_loops
 async def test_a_collector_of_several_matching_topics_is_called_once() -> None:
-    calls: list[str] = []
-    async with queue_of(calls, a=["t", "u"], b="u") as queue:
+    async with queue_of(a=["t", "u"], b="u") as queue:
         results = await queue.publisher.request(7, topics=["u", "t", "u"])
     assert results.keys() == ("a", "b")
-    assert calls == ["a", "b"]
+    assert queue.collected == {"a": [7], "b": [7]}
 
 
 @both_loops
 async def test_a_bare_str_is_one_key_or_topic_on_both_sides() -> None:
-    calls: list[str] = []
-    async with queue_of(calls, mail="order", m=None, a="o") as queue:
+    async with queue_of(mail="order", m=None, a="o") as queue:
         await queue.publisher.request(7, keys="mail")
         await queue.publisher.request(7, topics="order")
-    assert calls == ["mail", "mail"]
+    queue.assert_collected("mail", 7, 7)
+    assert list(queue.collected) == ["mail"]
 
 
 @both_loops
@@ -159,8 +154,7 @@ def test_enums_are_strings(kind: type[enum.StrEnum], texts: set[str]) -> None:
 async def test_an_event_that_matches_nothing_ends_unrouted(
     names: dict[str, Any], message: str
 ) -> None:
-    calls: list[str] = []
-    async with queue_of(calls, a="t") as queue:
+    async with queue_of(a="t") as queue:
         event = await queue.publisher.send(7, **names)
         (result,) = await event
         assert event.outcome is Outcome.UNROUTED
@@ -169,7 +163,7 @@ async def test_an_event_that_matches_nothing_ends_unrouted(
         assert str(result.err) == message
         assert queue.ledger.unrouted == 1
         assert_closes(queue)
-    assert calls == []
+    assert queue.collected == {}
 
 
 @both_loops
@@ -183,13 +177,12 @@ async def test_a_broadcast_without_any_collector_is_unrouted() -> None:
 
 @both_loops
 async def test_an_unknown_key_among_known_ones_is_an_error_in_the_list() -> None:
-    calls: list[str] = []
-    async with queue_of(calls, a=None, b=None) as queue:
+    async with queue_of(a=None, b=None) as queue:
         event = await queue.publisher.send(7, keys=["x", "b", "a", "y"])
         results = await event
         assert event.outcome is Outcome.FAILED
         assert results.keys() == ("a", "b", "x", "y")
-        assert calls == ["a", "b"]
+        assert queue.collected == {"a": [7], "b": [7]}
         assert [result.ok() for result in results] == [True, True, False, False]
         assert type(results["x"].err) is UnknownKey
         assert results["x"].err.key == "x"
@@ -199,8 +192,7 @@ async def test_an_unknown_key_among_known_ones_is_an_error_in_the_list() -> None
 
 @both_loops
 async def test_one_known_key_and_one_unknown_settle_once() -> None:
-    calls: list[str] = []
-    async with queue_of(calls, a=None) as queue:
+    async with queue_of(a=None) as queue:
         event = await queue.publisher.send(7, keys=["a", "x"])
         assert (await event).keys() == ("a", "x")
         ledger = queue.ledger

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -127,7 +126,7 @@ class Observers:
             if call is None and spans and name == "on_settled" and callable(observer):
                 call = observer
             if call is not None:
-                calls.append(partial(self._call, number, call))
+                calls.append(self._guarded(number, call))
 
         def tell_all(event: Any) -> None:
             for call in calls:
@@ -136,6 +135,17 @@ class Observers:
         if len(calls) > 1:
             return tell_all
         return calls[0] if calls else None
+
+    def _guarded(self, number: int, call: Observer) -> Observer:
+        """What `_call` does, without its cost: this is paid for every event."""
+
+        def tell(event: Any) -> None:
+            try:
+                call(event)
+            except Exception:
+                self._failed(number)
+
+        return tell
 
     def _overflowed(self) -> None:
         self.tell(Overflowed(self._core.queued))

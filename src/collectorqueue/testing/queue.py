@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from collectorqueue import CollectorEvent, CollectorQueue, Error, Payload, ResultList
-from collectorqueue.errors import CollectorFailed
+from collectorqueue.errors import CollectorFailed, UnknownKey
 
 __all__ = ["TestQueue"]
 
@@ -101,7 +101,8 @@ class TestQueue(CollectorQueue):
         results = event.get_result()
         assert results is not None
         for key, result in results.items():
-            if key is not None:
+            is_called = not isinstance(result, Error) or type(result.err) is not UnknownKey
+            if key is not None and is_called:
                 self.collected.setdefault(key, []).append(event.payload.value)
             if isinstance(result, Error):
                 self._note(result)
