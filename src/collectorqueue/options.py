@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import msgspec
@@ -63,6 +64,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             self._check_workers()
         if self.on_report is not None and not callable(self.on_report):
             raise TypeError(f"on_report must be callable, got {self.on_report!r}")
+        if inspect.iscoroutinefunction(self.on_report):
+            raise TypeError(f"on_report is called in line, got the async {self.on_report!r}")
         for name in ("on_send", "on_finish", "on_timer"):
             if self.scaling is not None and not callable(getattr(self.scaling, name, None)):
                 raise TypeError(f"scaling must have {name}(), got {self.scaling!r}")

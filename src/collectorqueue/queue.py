@@ -145,7 +145,7 @@ class CollectorQueue:
         self._observers = Observers(self._core)
         self._publisher = EventPublisher(self._core, self._lend_consumers)
         self._running: Running | None = None
-        self._starting = False
+        self._starting: Running | None = None
         self._drain_report: DrainReport | None = None
 
     # -- collectors ---------------------------------------------------------------
@@ -298,7 +298,7 @@ class CollectorQueue:
 
     @min_consumers.setter
     def min_consumers(self, count: int) -> None:
-        self._set_bounds(min_consumers=count)
+        self._change(min_consumers=count)
 
     @property
     def max_consumers(self) -> int:
@@ -310,7 +310,7 @@ class CollectorQueue:
 
     @max_consumers.setter
     def max_consumers(self, count: int) -> None:
-        self._set_bounds(max_consumers=count)
+        self._change(max_consumers=count)
 
     @property
     def workers(self) -> int | tuple[int, int] | None:
@@ -319,15 +319,14 @@ class CollectorQueue:
 
     @workers.setter
     def workers(self, count: int | tuple[int, int] | None) -> None:
-        self._options = msgspec.structs.replace(self._options, workers=count)
-        if self._running is not None:
-            self._running.set_workers(count)
+        self._change(workers=count)
 
-    def _set_bounds(self, **bounds: int) -> None:
-        self._options = options = msgspec.structs.replace(self._options, **bounds)
+    def _change(self, **changed: Any) -> None:
+        self._options = options = msgspec.structs.replace(self._options, **changed)
         self._core.set_max_consumers(options.max_consumers)
-        if self._running is not None:
-            self._running.set_consumers(options.min_consumers, options.max_consumers)
+        running = self._running or self._starting
+        if running is not None:
+            running.adopt(options)
 
     def collector_stats(self) -> dict[str, CollectorStats]:
         """What became of each collector's runs, by key."""
@@ -370,12 +369,12 @@ class CollectorQueue:
         If a lifecycle fails to enter, those before it are left in reverse and it raises.
         A queue that was closed can be started again, with a fresh ledger.
         """
-        if self._running is not None or self._starting:
+        if self._running is not None or self._starting is not None:
             raise CollectorQueueError("the queue is running already")
         refuse_in_import()
-        self._starting = True
+        running = Running(self._core, self._options, self._observers)
+        self._starting = running
         try:
-            running = Running(self._core, self._options, self._observers)
             try:
                 for collector in list(self.collectors.values()):
                     running.keep(await running.enter(collector))
@@ -389,7 +388,7 @@ class CollectorQueue:
             self._running = running
             running.open(list(self._registry.steps.values()))
         finally:
-            self._starting = False
+            self._starting = None
         self._observers.tell(QueueStarted())
 
     async def close(self, timeout: float | None = DEFAULT) -> DrainReport:

@@ -77,16 +77,7 @@ class Running:
         self._observers = observers
         self._core = core
         self._options = options
-        bounds = (options.min_consumers, options.max_consumers)
-        self._scaler = Autoscaler(
-            options.scaling or PoolScaler(*bounds),
-            bounds,
-            self.loop,
-            self.context,
-            read=self._consumers_now,
-            resize=self._resize,
-            on_scaled=self._observers.tell,
-        )
+        self._scaler: Autoscaler
         self._worker_scaler: Autoscaler | None = None
         self._lent = 0  # consumers
         self._failures = FailureLog(core, self.loop, self.context)
@@ -98,6 +89,16 @@ class Running:
     def open(self, steps: list[Step]) -> None:
         """Begin to accept and to collect."""
         options = self._options
+        bounds = (options.min_consumers, options.max_consumers)
+        self._scaler = Autoscaler(
+            options.scaling or PoolScaler(*bounds),
+            bounds,
+            self.loop,
+            self.context,
+            read=self._consumers_now,
+            resize=self._resize,
+            on_scaled=self._observers.tell,
+        )
         self._core.open(
             self.loop,
             self.context,
@@ -293,10 +294,17 @@ class Running:
             oldest=crew.short_since / 1e9 if crew.short_since else None,
         )
 
-    def set_workers(self, workers: int | tuple[int, int] | None) -> None:
-        """Keep between so many workers from now on."""
-        if self._worker_scaler is not None:
-            self._worker_scaler.set_bounds(*bounds_of(workers))
+    def adopt(self, options: Options) -> None:
+        """The bounds of a pool have been changed."""
+        before, self._options = self._options, options
+        if options.workers != before.workers and self._worker_scaler is not None:
+            self._worker_scaler.set_bounds(*bounds_of(options.workers))
+        if not self._core.is_live:
+            return  # not open yet, or about to leave
+        if options.autoscale:
+            self._scaler.set_bounds(options.min_consumers, options.max_consumers)
+        else:
+            self._resize(self._core.consumers - self._lent, options.max_consumers)
 
     def _resize(self, before: int, after: int) -> None:
         if after > before:
@@ -308,14 +316,6 @@ class Running:
         """So many consumers more, or fewer, whatever the bounds: handlers are blocked."""
         self._lent += count
         self._resize(0, count)
-
-    def set_consumers(self, smallest: int, largest: int) -> None:
-        """Keep between so many consumers from now on."""
-        self._core.set_max_consumers(largest)
-        if self._options.autoscale:
-            self._scaler.set_bounds(smallest, largest)
-        else:
-            self._resize(self._core.consumers - self._lent, largest)
 
     def _stop_scaling(self) -> None:
         self._scaler.stop()

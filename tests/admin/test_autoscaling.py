@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from collectorqueue.admin.scaler import Decision, PoolState
 from collectorqueue.errors import ConfigError
 from collectorqueue.flow.pool import ConsumerPool
 from tests.support import Gate, assert_closes, both_loops, ticks, virtual
+from tests.workers import handlers
 
 
 async def wait_for(payload: Payload[float]) -> None:
@@ -219,3 +222,107 @@ async def test_a_pool_that_is_being_stopped_does_not_grow(
         await asyncio.sleep(0.05)
         monkeypatch.setattr(ConsumerPool, "stop", stop_as_a_timer_comes)
     assert queue.consumers == 0 and scaled == [8]
+
+
+class Policy:
+    """Answers each question with what it was made with; an exception is raised."""
+
+    def __init__(self, *answers: Any) -> None:
+        self._answers = list(answers)
+        self.asked = 0
+
+    def on_send(self, now: float, state: PoolState) -> Decision:
+        self.asked += 1
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, BaseException):
+            raise answer
+        target, timer = answer(now, state)
+        return Decision(target, timer)
+
+    on_finish = on_timer = on_send
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [asyncio.CancelledError(), lambda now, state: (8, float("nan")),
+     lambda now, state: (8, float("inf")), lambda now, state: (float("nan"), None)],
+)  # fmt: skip
+@virtual
+async def test_a_policy_that_fails_in_any_way_leaves_the_pool_as_it_is(
+    answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with queue_of(scaling=Policy(answer)) as queue:
+        await queue.publisher.send_many([0.1] * 10)
+        async with asyncio.timeout(60):
+            await queue.publisher.wait()
+        assert queue.consumers == 1 and queue.ledger.ok == 10
+        assert "a scaling policy failed" in caplog.text
+
+
+@virtual
+async def test_a_lowered_maximum_holds_whatever_the_policy_says() -> None:
+    policy = Policy(lambda now, state: (50, None), RuntimeError("on purpose"))
+    async with queue_of(scaling=policy) as queue:
+        await queue.publisher.send_many([1.0] * 100)
+        await ticks(3)
+        assert queue.consumers == 50
+        queue.max_consumers = 2
+        assert queue.consumers == 2
+        await asyncio.sleep(1.5)
+        assert queue.load.busy == 2
+
+
+@virtual
+async def test_a_policy_that_wants_to_be_asked_at_once_does_not_hold_the_loop() -> None:
+    policy = Policy(lambda now, state: (4, now - 1.0))
+    async with queue_of(scaling=policy) as queue:
+        await queue.publisher.send_many([0.1] * 10)
+        await asyncio.sleep(1.0)
+        assert queue.ledger.ok == 10 and policy.asked < 1100
+
+
+@pytest.mark.parametrize("turns", range(12))
+@virtual
+async def test_a_fixed_pool_that_is_changed_while_it_closes_does_not_come_back(
+    turns: int,
+) -> None:
+    queue = queue_of(autoscale=False, max_consumers=2)
+    await queue.start()
+    closing = asyncio.ensure_future(queue.close())
+    await ticks(turns)
+    queue.max_consumers = 9
+    async with asyncio.timeout(60):
+        await closing
+    assert queue.consumers == 0
+
+
+@virtual
+async def test_bounds_that_are_changed_while_the_queue_starts_or_ends_are_kept() -> None:
+    queue: CollectorQueue
+
+    @asynccontextmanager
+    async def change(_: Any) -> AsyncIterator[None]:
+        queue.min_consumers, queue.max_consumers = 10, 20
+        yield
+        queue.min_consumers, queue.max_consumers = 3, 40
+        await asyncio.sleep(1)
+
+    queue = CollectorQueue([Collector("wait", wait_for, lifecycle=change)], max_consumers=10)
+    before = len(asyncio.all_tasks())
+    async with queue:
+        assert queue.consumers == 10
+        await queue.publisher.send_many([0.1] * 50)
+        await ticks(3)
+        assert queue.consumers == 20
+    assert queue.consumers == 0 and len(asyncio.all_tasks()) == before
+
+
+@both_loops
+async def test_workers_that_are_changed_before_there_are_any_count() -> None:
+    async with CollectorQueue(workers=1) as queue:
+        queue.workers = 2
+        await queue.add_collector(
+            Collector("add_one", handlers.add_one, runs_in="process")
+        )
+        workers = queue.metrics.workers
+        assert workers is not None and len(workers.workers) == 2

@@ -241,3 +241,72 @@ async def test_sends_that_are_refused_are_counted() -> None:
                 queue.publisher.send_nowait("does not")
         assert queue.metrics.refused_sends == 3
         gate.open()
+
+
+@virtual
+async def test_a_consumer_that_waited_for_other_collectors_knows_how_late_it_is() -> None:
+    async def slow(_: Payload[Any]) -> None:
+        await asyncio.sleep(15)
+
+    queue = CollectorQueue(
+        [Collector("slow", slow, topics="both"),
+         Collector("quick", lambda payload: None, topics=["both", "one"])],
+        max_consumers=1,
+    )  # fmt: skip
+    async with queue:
+        await queue.publisher.send(1, topics="both")
+        await asyncio.sleep(5)
+        second = await queue.publisher.send(2, topics="one")
+        await second
+        assert (second.wait_time(), second.service_time()) == (10 * 10**9, 0)
+        assert queue.metrics.wip * queue.metrics.window == pytest.approx(25)
+        await asyncio.sleep(60)
+        assert queue.metrics.wip * queue.metrics.window == pytest.approx(10)  # of the last five seconds
+        await asyncio.sleep(60)
+        assert queue.metrics.wip == queue.metrics.avg_load == 0.0
+
+
+@virtual
+async def test_an_observer_that_takes_time_and_reads_metrics_spoils_no_average() -> None:
+    loop: Any = asyncio.get_running_loop()
+    async with CollectorQueue([Collector("work", lambda payload: None)]) as queue:
+
+        def read(event: object) -> None:
+            loop.clock.elapse(9.0)
+            assert queue.metrics.little_residual == 0.0
+
+        stop = queue.observe(read, spans=True)
+        for number in range(5):
+            await queue.publisher.request(number)
+        stop()
+        for _ in range(8):
+            await asyncio.sleep(9)
+            assert 0 <= queue.metrics.avg_load < 5
+        await asyncio.sleep(60)
+        assert queue.metrics.avg_load == queue.metrics.wip == 0.0
+
+
+@virtual
+async def test_events_that_never_started_have_no_service_time() -> None:
+    async with CollectorQueue([Collector("wait", wait_for)], max_consumers=1) as queue:
+        await queue.publisher.send(1.0)
+        await ticks(3)
+        for _ in range(3):
+            await queue.publisher.send(Payload(1.0, ttl=0.5))
+        await queue.publisher.wait()
+        assert queue.metrics.drops == {"ttl": 3}
+        assert queue.metrics.service_time == 1.0
+
+
+@both_loops
+async def test_events_that_run_in_workers_are_in_the_queue_all_the_while() -> None:
+    queue = CollectorQueue(
+        [Collector("sleep", handlers.sleep, runs_in="process")], workers=1
+    )
+    async with queue:
+        begun = time.monotonic()
+        await queue.publisher.send_many([0.1] * 4)
+        await queue.publisher.wait()
+        took = time.monotonic() - begun
+        total = queue.metrics.wip * queue.metrics.window
+        assert 0.39 <= total <= 4 * took

@@ -137,3 +137,85 @@ def test_workers_are_told_of() -> None:
         "WorkerStarted", "QueueStarted", "WorkerDied", "WorkerStarted",
     ]  # fmt: skip
     assert happened[0].pid == happened[2].pid and happened[0].seconds > 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["on_queue_started", "on_scaled", "on_sent", "on_started", "on_settled",
+     "on_drain_started", "on_drain_finished"],
+)  # fmt: skip
+@virtual
+async def test_whatever_an_observer_raises_costs_itself_only(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Breaking:
+        def __init__(self) -> None:
+            setattr(self, name, self.fail)
+
+        def fail(self, _: object) -> None:
+            raise asyncio.CancelledError
+
+    async def work(_: Any) -> None:
+        await asyncio.sleep(1)
+
+    queue = CollectorQueue([Collector("work", work)])
+    queue.observe(Breaking())
+    for _ in range(2):
+        async with queue:
+            events = await queue.publisher.send_many(range(10))
+            async with asyncio.timeout(5):
+                for event in events:
+                    assert (await event).first().ok()
+    assert caplog.text.count("an observer failed and is removed") == 1
+
+
+def test_what_ends_the_program_does_so_from_an_observer_too() -> None:
+    def leave(_: object) -> None:
+        raise SystemExit(7)
+
+    async def main() -> None:
+        async with CollectorQueue([Collector("work", lambda payload: None)]) as queue:
+            queue.observe(leave, spans=True)
+            event = await queue.publisher.send(1)
+            await event
+            assert event.outcome is Outcome.OK
+            await asyncio.sleep(1)
+            raise AssertionError("the program has not ended")
+
+    with pytest.raises(SystemExit):
+        asyncio.run(main())
+
+
+class Awkward:
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("no such thing")
+
+
+class Slow:
+    def on_settled(self, event: object) -> None:
+        """Not called."""
+
+
+class Odd:
+    on_settled = 3
+
+
+async def later(_: object) -> None:
+    """Not called."""
+
+
+@virtual
+async def test_what_cannot_observe_is_refused_and_not_kept() -> None:
+    async with CollectorQueue([Collector("work", lambda payload: None)]) as queue:
+        with pytest.raises(RuntimeError, match="no such thing"):
+            queue.observe(Awkward())
+        with pytest.raises(TypeError, match="an observer is an object, got the class"):
+            queue.observe(Slow)
+        with pytest.raises(TypeError, match="on_settled of an observer must be callable"):
+            queue.observe(Odd())
+        with pytest.raises(TypeError, match="called in line, got the async"):
+            queue.observe(later)
+        queue.observe(Slow())
+        assert (await queue.publisher.request(1)).first().ok()
+    with pytest.raises(TypeError, match="on_report is called in line"):
+        CollectorQueue(on_report=later)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from collectorqueue import Collector, CollectorQueue, Error, Payload
+from collectorqueue._native import clock as core_clock
+from collectorqueue.errors import WouldDeadlock
 from collectorqueue.testing import (
     Stuck,
     TestQueue,
@@ -158,3 +160,111 @@ def test_leaks_are_found() -> None:
         thread.start()
     stop.set()
     thread.join()
+
+
+def test_a_thread_that_is_about_to_end_is_no_leak() -> None:
+    with no_leaks():
+        threading.Thread(target=time.sleep, args=(0.05,)).start()
+
+
+@pytest.mark.parametrize("now", [1000.0, 1.7e7, 1.7e9])
+def test_virtual_time_passes_wherever_the_clock_stands(now: float) -> None:
+    async def main() -> None:
+        async with CollectorQueue(
+            [Collector("work", lambda payload: None)], autoscale=False, max_consumers=1
+        ) as queue:
+            await asyncio.sleep(200 * 86_400)
+            async with asyncio.timeout(1.0):
+                await queue.publisher.request(1, ttl=0.5)
+            await asyncio.sleep(0.1)
+
+    run_virtual(main(), clock=VirtualClock(now))
+
+
+def test_a_clock_can_be_used_again_after_a_thread() -> None:
+    clock = VirtualClock()
+
+    async def in_a_thread() -> None:
+        clock.outside += 1
+        await asyncio.to_thread(time.sleep, 0)
+        clock.outside -= 1
+
+    run_virtual(in_a_thread(), clock=clock)
+    begun = clock.now
+    run_virtual(asyncio.sleep(5), clock=clock)
+    assert clock.now == pytest.approx(begun + 5) and clock.outside == 0
+
+
+def test_what_was_followed_is_followed_again_after_a_run_within() -> None:
+    outer = VirtualClock()
+    with outer.followed():
+        run_virtual(asyncio.sleep(1000))
+        assert core_clock.now_ns() == outer.now * 1e9
+    assert core_clock.now_ns() != outer.now * 1e9
+
+
+def test_what_is_stuck_in_a_finally_is_told() -> None:
+    async def never() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(never())
+        await asyncio.sleep(1)
+        assert not task.done()
+
+    with pytest.raises(Stuck, match="never"):
+        run_virtual(main())
+
+
+class TwoWords(Exception):
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(one, other)
+
+
+def test_errors_that_cannot_be_made_are_told_and_blind_nobody() -> None:
+    async def main() -> None:
+        failing = Collector("failing", lambda payload: Error(payload.value))
+        async with TestQueue([failing]) as queue:
+            for error in (TwoWords, "text", 7, TwoWords("a", "b")):
+                with pytest.raises(ExceptionGroup, match="handlers failed"):
+                    await queue.deliver(error)
+            with queue.expecting(TwoWords):
+                await queue.deliver(TwoWords)
+            with pytest.raises(ExceptionGroup):
+                await queue.deliver("text")
+            assert len(queue.sent) == len(queue.collected["failing"]) == 6
+
+    run_virtual(main())
+
+
+def test_what_nobody_has_seen_is_raised_at_the_end() -> None:
+    async def main(error: BaseException | None) -> None:
+        async with TestQueue([Collector("failing", lambda payload: Error("oh"))]) as queue:
+            await queue.publisher.send(1)
+            if error is not None:
+                raise error
+
+    with pytest.raises(ExceptionGroup, match="handlers failed"):
+        run_virtual(main(None))
+    with pytest.raises(ZeroDivisionError):
+        run_virtual(main(ZeroDivisionError()))
+
+
+def test_a_handler_that_settles_its_own_queue_is_told() -> None:
+    async def main() -> None:
+        queue = TestQueue()
+
+        @queue.collector
+        async def outer(_: Payload[Any]) -> None:
+            await queue.deliver(2, keys="inner")
+
+        queue.collector("inner")(lambda payload: payload.value)
+        async with queue:
+            with queue.expecting(WouldDeadlock):
+                await queue.deliver(1, keys="outer")
+            queue.assert_collected("inner", 2)
+
+    run_virtual(main())

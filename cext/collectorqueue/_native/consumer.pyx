@@ -124,8 +124,8 @@ cdef class Consumer(Driver):
 
     cdef object go_on(self, object thrown):
         cdef Core core = self.core
+        self.now = monotonic_ns()
         if self.stage == COLLECTING:
-            self.now = monotonic_ns()
             if self.resume(thrown) == SUSPENDED:
                 note_hold(core, self.step, monotonic_ns() - self.now)
                 return self.pause()
@@ -163,7 +163,6 @@ cdef class Consumer(Driver):
                 core.coming -= 1
             if thrown is not None:
                 return self.leave(thrown)
-            self.now = monotonic_ns()
         return self.next_event()
 
     cdef object next_event(self):
@@ -252,13 +251,13 @@ cdef class Consumer(Driver):
             error = None
         except BaseException as exc:
             error = error_from(exc)
+        self.now = monotonic_ns()   # it may have taken its time, and changed counts
         if event.state != QUEUED:
             self.forget_event()
             return None
         if error is None:
             return route
         self.core.take_out(event, self.now)
-        self.now = monotonic_ns()
         self.core.settle(event, FAILED, error, self.now)
         self.close_event()
         return None

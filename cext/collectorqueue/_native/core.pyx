@@ -267,8 +267,6 @@ cdef class Core(Places):
         count_unqueued(self, now)
         count_busy(self, now)
         self.in_flight += 1
-        self.started += 1
-        self.wait_ns += now - event.sent_ns
         if event.expires:
             self.sweep_timers()
         if self.parked:
@@ -309,7 +307,6 @@ cdef class Core(Places):
         else:
             catch_up(self, now)
             self.in_flight -= 1
-            self.service_ns += now - event.start_ns
             count_ns(&self.times.services, now - event.start_ns)
         count_left(self, event.sent_ns, now)
         event.state = outcome

@@ -43,7 +43,6 @@ cdef class Errand:
         count_ns(&self.outlet.step.waits, ns - event.sent_ns)
         count_ns(&core.times.waits, ns - event.sent_ns)
         if event.state == RUNNING:
-            core.wait_ns += ns - event.start_ns
             event.start_ns = ns
         return 0
 

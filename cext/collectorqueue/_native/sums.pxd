@@ -16,9 +16,8 @@ cdef struct Times:          # of events
 
 cdef struct Reading:        # what the sums of a queue were
     int64_t at              # on the clock; 0: none was made yet
-    uint64_t queued_ns, busy_ns, consumer_ns
-    int64_t accepted, started, ended
-    double wait_ns, service_ns
+    uint64_t queued_ns, busy_ns, consumer_ns, present_ns
+    int64_t accepted, ended
     Times times
 
 
@@ -29,7 +28,6 @@ cdef class Sums(Hub):
 
     # how often, and how many now
     cdef readonly int64_t overflow_sends, refused_sends
-    cdef int64_t started
     cdef readonly Py_ssize_t consumers      # those told to retire left out
     cdef readonly Py_ssize_t busy
     cdef readonly Py_ssize_t blocked        # handlers that wait for an event
@@ -40,7 +38,6 @@ cdef class Sums(Hub):
     cdef uint64_t queued_ns, busy_ns, consumer_ns, present_ns
     cdef uint64_t at_cap_ns                 # events waited, and the pool was at its largest
     cdef bint at_cap_now
-    cdef double wait_ns, service_ns
     cdef readonly Py_ssize_t max_consumers
 
     # for the identity that must close, by the events' own stamps

@@ -21,13 +21,12 @@ cdef class Sums(Hub):
         """Back to an empty ledger."""
         self.accepted = self.ok = self.failed = self.unrouted = 0
         self.dropped = self.aborted = self.queued = self.in_flight = 0
-        self.overflow_sends = self.refused_sends = self.started = 0
+        self.overflow_sends = self.refused_sends = 0
         self.consumers = self.busy = self.blocked = 0
         self.counted_ns = monotonic_ns()
         self.queued_ns = self.busy_ns = self.consumer_ns = self.present_ns = 0
         self.at_cap_ns = 0
         self.at_cap_now = False
-        self.wait_ns = self.service_ns = 0
         self.hold_ns = 0
         self.sent_ns = self.stayed_ns = 0
         self.holder = None
@@ -64,11 +63,10 @@ cdef class Sums(Hub):
         reading.queued_ns = self.queued_ns + <uint64_t>self.queued * <uint64_t>at
         reading.busy_ns = self.busy_ns + <uint64_t>self.busy * <uint64_t>at
         reading.consumer_ns = self.consumer_ns + <uint64_t>self.consumers * <uint64_t>at
+        reading.present_ns = (
+            self.present_ns + <uint64_t>(self.queued + self.in_flight) * <uint64_t>at)
         reading.accepted = self.accepted
-        reading.started = self.started
         reading.ended = self.ended()
-        reading.wait_ns = self.wait_ns
-        reading.service_ns = self.service_ns
         if with_times:
             forget_times(&reading.times)
             copy_tally(&reading.times.waits, &self.times.waits)
@@ -79,9 +77,9 @@ cdef class Sums(Hub):
 
     def recent(self):
         """Of the last minute, up to ten seconds more, or since the start if that is less:
-        its seconds; mean numbers of events queued, of consumers busy, and of consumers; how
-        many events were accepted, started and ended; the seconds these had waited, and run;
-        quantiles of waits, services and sojourns, or None where `quantiles` are the same."""
+        its seconds; mean numbers of events queued, of consumers busy, of consumers, and of
+        events queued or running; how many events were accepted and ended; quantiles of
+        waits, services and sojourns, or None where `quantiles` are the same."""
         cdef Reading start, end
         cdef Reading *before = &start
         cdef int64_t now = monotonic_ns()
@@ -93,17 +91,17 @@ cdef class Sums(Hub):
         if self.readings[self.next_reading].at:
             before = &self.readings[self.next_reading]     # the oldest
         self.read(now, &end, False)
+        # What changes from now on is not to be dated back behind this reading.
+        self.counted_ns = max(self.counted_ns, now)
         ns = max(1, end.at - before.at)
         return (
             ns / 1e9,
-            (end.queued_ns - before.queued_ns) / ns,
-            (end.busy_ns - before.busy_ns) / ns,
-            (end.consumer_ns - before.consumer_ns) / ns,
+            grown(before.queued_ns, end.queued_ns) / ns,
+            grown(before.busy_ns, end.busy_ns) / ns,
+            grown(before.consumer_ns, end.consumer_ns) / ns,
+            grown(before.present_ns, end.present_ns) / ns,
             end.accepted - before.accepted,
-            end.started - before.started,
             end.ended - before.ended,
-            (end.wait_ns - before.wait_ns) / 1e9,
-            (end.service_ns - before.service_ns) / 1e9,
             None if before is &start else quantiles_of_times(&self.times, &before.times),
         )
 
@@ -130,6 +128,11 @@ cdef class Sums(Hub):
     def longest_hold(self):
         """(seconds, the collector's Step or None) of the run that held the loop longest."""
         return self.hold_ns / 1e9, self.holder
+
+
+cdef inline double grown(uint64_t before, uint64_t after) noexcept:
+    """What an integral has grown by; the two may have wrapped."""
+    return <double>max(0, <int64_t>(after - before))
 
 
 cdef void forget_times(Times *times) noexcept:

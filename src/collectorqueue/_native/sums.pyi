@@ -66,10 +66,10 @@ class Sums(Hub):
     def recent(
         self,
     ) -> tuple[
-        float, float, float, float, int, int, int, float, float,
+        float, float, float, float, float, int, int,
         tuple[_Quantiles, _Quantiles, _Quantiles] | None,
     ]:  # fmt: skip
         """Of the last minute, up to ten seconds more, or since the start if that is less:
-        its seconds; mean numbers of events queued, of consumers busy, and of consumers; how
-        many events were accepted, started and ended; the seconds these had waited, and run;
-        quantiles of waits, services and sojourns, or None where `quantiles` are the same."""
+        its seconds; mean numbers of events queued, of consumers busy, of consumers, and of
+        events queued or running; how many events were accepted and ended; quantiles of
+        waits, services and sojourns, or None where `quantiles` are the same."""

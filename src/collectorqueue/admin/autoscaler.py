@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import math
 from collections import deque
 from collections.abc import Callable
 
 import msgspec
 
 from collectorqueue.admin.scaler import Decision, PoolScaler, PoolState, ScalingPolicy
-from collectorqueue.quiet import quietly
+from collectorqueue.quiet import contained, quietly
 
 __all__ = ["Autoscaler", "Scaling", "ScalingStats", "no_scaling"]
 
 log = logging.getLogger("collectorqueue.scaling")
 
 KEPT = 100  # scalings
+SOONEST_S = 0.001  # a policy that asks for less would hold the loop
 
 
 class Scaling(msgspec.Struct, frozen=True):
@@ -121,17 +123,20 @@ class Autoscaler:
             return
         now = self._loop.time()
         state = self._read()
+        wanted, reason = state.pool, "bounds"
         try:
             decision = question(now, state)
-            smallest, largest = self._bounds
-            target = max(smallest, min(largest, int(decision.target)))
-            self._set_timer(decision.next_timer)
-        except Exception:
+            timer = checked_timer(decision.next_timer, now)
+            wanted, reason = int(decision.target), decision.reason or "policy"
+            self._set_timer(timer)
+        except BaseException as error:
             # The user's own policy: the pool stays as it is, and events go on.
             quietly(log, logging.ERROR, "a scaling policy failed", exc_info=True)
-            return
+            contained(error)
+        smallest, largest = self._bounds
+        target = max(smallest, min(largest, wanted))
         if target != state.pool:
-            self._scale(now, state.pool, target, decision.reason or "policy")
+            self._scale(now, state.pool, target, reason)
 
     def _scale(self, now: float, before: int, after: int, reason: str) -> None:
         self._grown += after > before
@@ -152,3 +157,12 @@ class Autoscaler:
             self._timer = None
         if when is not None:
             self._timer = self._loop.call_at(when, self._on_timer, context=self._context)
+
+
+def checked_timer(when: float | None, now: float) -> float | None:
+    """When to ask next. Raises ValueError."""
+    if when is None:
+        return None
+    if not math.isfinite(when):
+        raise ValueError(f"next_timer must be a time on the loop's clock, got {when!r}")
+    return max(when, now + SOONEST_S)

@@ -126,7 +126,7 @@ class Metrics(msgspec.Struct, frozen=True):
     departure_rate: float
     """Events ended per second."""
     wip: float
-    """Mean number of events queued or running."""
+    """Mean number of events queued or running, in worker processes too."""
     window: float
     """Seconds: 60 to 70, or since the start if that is less."""
     event_count: int
@@ -195,10 +195,7 @@ class Gauge:
     def metrics(self) -> Metrics:
         """What it shows now."""
         core = self._core
-        (
-            seconds, queued, busy, consumers, accepted, started, ended, wait_s, service_s,
-            recent,
-        ) = core.recent()  # fmt: skip
+        seconds, queued, busy, consumers, present, accepted, ended, recent = core.recent()
         wait, service, sojourn = times = [Quantiles(*each) for each in core.quantiles()]
         if recent is not None:
             times = [Quantiles(*each) for each in recent]
@@ -210,11 +207,11 @@ class Gauge:
             consumers=core.consumers,
             load=(core.queued + core.busy) / max(1, core.consumers),
             avg_load=(queued + busy) / consumers if consumers else 0.0,
-            service_time=service_s / ended if ended else 0.0,
-            wait_time=wait_s / started if started else 0.0,
+            service_time=times[1].mean,
+            wait_time=times[0].mean,
             arrival_rate=accepted / seconds,
             departure_rate=ended / seconds,
-            wip=queued + busy,
+            wip=present,
             window=seconds,
             event_count=ledger.accepted - ledger.queued - ledger.in_flight,
             ledger=ledger,

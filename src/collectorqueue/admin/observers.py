@@ -6,6 +6,7 @@ else pays for it, and nothing is paid while nobody listens.
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ import msgspec
 
 from collectorqueue._native.core import Core
 from collectorqueue.admin.autoscaler import Scaling
-from collectorqueue.quiet import quietly
+from collectorqueue.quiet import contained, quietly
 
 __all__ = [
     "DrainFinished", "DrainStarted", "Observers", "Overflowed", "QueueStarted",
@@ -79,7 +80,8 @@ HANDLERS: dict[Any, str] = {
     Scaling: "on_scaled",
 }
 SPANS = ("on_sent", "on_started", "on_settled")
-Observer = Callable[[Any], object]
+NAMES = (*HANDLERS.values(), *SPANS)
+Listener = Callable[[Any], object]
 
 
 class Observers:
@@ -87,46 +89,39 @@ class Observers:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._observers: dict[int, tuple[Any, bool]] = {}
+        # By number: what each wants to be told of, by the name of the method.
+        self._listeners: dict[int, dict[str, Listener]] = {}
         self._number = 0
 
     def add(self, observer: Any, spans: bool) -> Callable[[], None]:
         """Tell it from now on; returns what makes an end of that. Raises TypeError."""
-        names = [*HANDLERS.values(), *SPANS]
-        if not callable(observer) and not any(hasattr(observer, each) for each in names):
-            raise TypeError(
-                f"an observer is callable or has one of {', '.join(names)}, got {observer!r}"
-            )
+        found = listeners(observer, spans)
         self._number += 1
         number = self._number
-        self._observers[number] = (observer, spans)
-        self.bind()
+        self._listeners[number] = found
+        self._bind()
         return lambda: self._remove(number)
 
     def tell(self, happened: Any) -> None:
         """Pass one event of the queue's life on."""
-        for number, (observer, _) in list(self._observers.items()):
-            call = getattr(observer, HANDLERS[type(happened)], None)
-            if call is None and callable(observer):
-                call = observer
-            if call is not None:
-                self._call(number, call, happened)
+        name = HANDLERS[type(happened)]
+        for number, found in list(self._listeners.items()):
+            if name in found:
+                self._guarded(number, found[name])(happened)
 
-    def bind(self) -> None:
+    def _bind(self) -> None:
         """Have the core tell of each event, if somebody wants that."""
         self._core.on_sent = self._listening("on_sent")
         self._core.on_started = self._listening("on_started")
         self._core.on_settled = self._listening("on_settled")
-        self._core.on_overflow = self._overflowed if self._observers else None
+        self._core.on_overflow = self._overflowed if self._listeners else None
 
-    def _listening(self, name: str) -> Observer | None:
-        calls: list[Observer] = []
-        for number, (observer, spans) in self._observers.items():
-            call = getattr(observer, name, None)
-            if call is None and spans and name == "on_settled" and callable(observer):
-                call = observer
-            if call is not None:
-                calls.append(self._guarded(number, call))
+    def _listening(self, name: str) -> Listener | None:
+        calls = [
+            self._guarded(number, found[name])
+            for number, found in self._listeners.items()
+            if name in found
+        ]
 
         def tell_all(event: Any) -> None:
             for call in calls:
@@ -136,34 +131,47 @@ class Observers:
             return tell_all
         return calls[0] if calls else None
 
-    def _guarded(self, number: int, call: Observer) -> Observer:
-        """What `_call` does, without its cost: this is paid for every event."""
-
-        def tell(event: Any) -> None:
+    def _guarded(self, number: int, call: Listener) -> Listener:
+        def tell(happened: Any) -> None:
             try:
-                call(event)
-            except Exception:
-                self._failed(number)
+                call(happened)
+            except BaseException as error:
+                self._failed(number, call)
+                contained(error)
 
         return tell
 
     def _overflowed(self) -> None:
         self.tell(Overflowed(self._core.queued))
 
-    def _call(self, number: int, call: Observer, happened: Any) -> None:
-        try:
-            call(happened)
-        except Exception:
-            self._failed(number)
-
-    def _failed(self, number: int) -> None:
-        if number in self._observers:
+    def _failed(self, number: int, call: Listener) -> None:
+        if number in self._listeners:
             quietly(
-                log, logging.ERROR, "an observer failed and is removed: %r",
-                self._observers[number][0], exc_info=True,
+                log, logging.ERROR, "an observer failed and is removed: %r", call,
+                exc_info=True,
             )  # fmt: skip
             self._remove(number)
 
     def _remove(self, number: int) -> None:
-        self._observers.pop(number, None)
-        self.bind()
+        self._listeners.pop(number, None)
+        self._bind()
+
+
+def listeners(observer: Any, spans: bool) -> dict[str, Listener]:
+    """What an observer wants to be told of, by the name of the method. Raises TypeError."""
+    found = {name: getattr(observer, name) for name in NAMES if hasattr(observer, name)}
+    if found and isinstance(observer, type):
+        raise TypeError(f"an observer is an object, got the class {observer!r}")
+    if callable(observer):
+        names = [*HANDLERS.values(), *(["on_settled"] if spans else [])]
+        found = dict.fromkeys(names, observer) | found
+    if not found:
+        raise TypeError(
+            f"an observer is callable or has one of {', '.join(NAMES)}, got {observer!r}"
+        )
+    for name, call in found.items():
+        if not callable(call):
+            raise TypeError(f"{name} of an observer must be callable, got {call!r}")
+        if inspect.iscoroutinefunction(call):
+            raise TypeError(f"an observer is called in line, got the async {call!r}")
+    return found

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from collectorqueue.admin.metrics import Metrics
-from collectorqueue.quiet import quietly
+from collectorqueue.quiet import contained, quietly
 
 __all__ = ["Reporter"]
 
@@ -46,8 +46,9 @@ class Reporter:
         if self._on_report is not None:
             try:
                 self._on_report(self._read())
-            except Exception:
+            except BaseException as error:
                 quietly(log, logging.ERROR, "on_report failed", exc_info=True)
+                contained(error)
         elif log.isEnabledFor(logging.INFO):
             fields = msgspec.to_builtins(self._read())
             text = " ".join(

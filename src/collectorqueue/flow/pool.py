@@ -72,10 +72,16 @@ class ConsumerPool:
         self._missing = 0  # consumers that ended without being told to
         self._lost = 0  # those of them that somebody else cancelled
         self._replacing = False
+        self._stopping = False
         self._crashes: deque[float] = deque(maxlen=CRASHES + 1)
 
     def grow(self, count: int) -> None:
-        """Have `count` consumers more; some may be about to leave and stay instead."""
+        """Have `count` consumers more; some may be about to leave and stay instead.
+
+        None once the pool is being stopped: nobody would retire them.
+        """
+        if self._stopping:
+            return
         count -= self._core.reclaim(count)
         if count > 0:
             self._core.add_seats(count)
@@ -92,6 +98,7 @@ class ConsumerPool:
 
     async def stop(self) -> None:
         """Retire all and wait until those that run nothing have ended."""
+        self._stopping = True
         self._core.retire(self._core.consumers)
         while waited := [
             task

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 __all__ = ["no_leaks"]
+
+PATIENCE_S = 1.0
 
 
 @contextmanager
@@ -18,15 +21,25 @@ def no_leaks() -> Iterator[None]:
         with no_leaks():
             asyncio.run(main())
 
+    Threads, files and processes that are about to go have a second for it.
     Inside a running loop its tasks are looked at, too. Files and processes are on Linux only.
     """
     before = {kind: set(found) for kind, found in present().items()}
     yield
-    left = {kind: found - before[kind] for kind, found in present().items()}
-    left = {kind: found for kind, found in left.items() if found}
+    patience_ends = time.monotonic() + PATIENCE_S
+    while (left := left_over(before)) and time.monotonic() < patience_ends:
+        if "tasks" in left:
+            break  # they cannot go while this waits
+        time.sleep(0.005)
     assert not left, "left over: " + "; ".join(
         f"{kind}: {', '.join(sorted(map(str, found)))}" for kind, found in left.items()
     )
+
+
+def left_over(before: dict[str, set[object]]) -> dict[str, set[object]]:
+    """What is there now and was not."""
+    left = {kind: found - before[kind] for kind, found in present().items()}
+    return {kind: found for kind, found in left.items() if found}
 
 
 def present() -> dict[str, set[object]]:

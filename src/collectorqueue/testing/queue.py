@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 from collectorqueue import CollectorEvent, CollectorQueue, Error, Payload, ResultList
-from collectorqueue.errors import CollectorFailed, UnknownKey
+from collectorqueue.errors import CollectorFailed, UnknownKey, WouldDeadlock
 
 __all__ = ["TestQueue"]
 
@@ -48,17 +49,34 @@ class TestQueue(CollectorQueue):
     async def settle(self) -> None:
         """Wait until nothing is queued and nothing runs, whatever handlers send meanwhile.
 
-        Raises an ExceptionGroup of the errors of handlers that were not expected.
+        Raises an ExceptionGroup of the errors of handlers that were not expected, and
+        WouldDeadlock in a handler of this queue, whose own event it would wait for.
         """
+        if self._core.is_inside():
+            raise WouldDeadlock("a handler cannot wait until its own queue is at rest")
         while self.ledger.queued or self.ledger.in_flight:
             await self.publisher.wait()
+        self._raise_failures()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Drain and stop; raises as `settle` does what nobody has seen yet."""
+        await super().__aexit__(kind, error, trace)
+        if error is None:
+            self._raise_failures()
+
+    def _raise_failures(self) -> None:
         failures, self._failures = self._failures, []
         if failures:
             raise BaseExceptionGroup("handlers failed", failures)
 
     @contextmanager
     def expecting(self, *errors: type[BaseException]) -> Iterator[None]:
-        """Within it, handlers may fail with these."""
+        """Within it, handlers may fail with these, whoever sent what they handle."""
         before, self._expected = self._expected, (*self._expected, *errors)
         try:
             yield
@@ -109,9 +127,10 @@ class TestQueue(CollectorQueue):
 
     def _note(self, failure: Error) -> None:
         error = failure.err
-        if isinstance(error, str):
-            error = CollectorFailed(error)
-        elif isinstance(error, type):
-            error = error()
-        if not isinstance(error, self._expected):
+        if not isinstance(error, BaseException):
+            kind = error if isinstance(error, type) else CollectorFailed
+            error = CollectorFailed(error if isinstance(error, str) else repr(error))
+        else:
+            kind = type(error)
+        if not issubclass(kind, self._expected):
             self._failures.append(error)

@@ -8,6 +8,7 @@ program gives the same log each time.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ LOOK_S = 0.01  # of real time, while something outside is at work
 
 class Stuck(RuntimeError):
     """Nothing is scheduled, nothing can happen any more, and the program is not over."""
+
+
+followed: VirtualClock | None = None  # by the compiled core
 
 
 class VirtualClock:
@@ -47,11 +51,14 @@ class VirtualClock:
     @contextmanager
     def followed(self) -> Iterator[None]:
         """Within it the compiled core reads this clock: one in a process at a time."""
+        global followed
+        before, followed = followed, self
         core_clock.follow(lambda: self.now)
         try:
             yield
         finally:
-            core_clock.follow(None)
+            followed = before
+            core_clock.follow(None if before is None else lambda: before.now)
 
 
 class VirtualSelector(selectors.DefaultSelector):
@@ -67,7 +74,7 @@ class VirtualSelector(selectors.DefaultSelector):
         if clock.outside:
             return super().select(min(timeout or LOOK_S, LOOK_S))
         if timeout is None:
-            self.loop.is_stuck = True
+            self.loop.stuck_tasks = list(map(repr, asyncio.all_tasks(self.loop)))
             self.loop.stop()
         else:
             clock.now += max(timeout, 0.0)
@@ -77,18 +84,20 @@ class VirtualSelector(selectors.DefaultSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An asyncio loop in virtual time.
 
-    Where nothing is scheduled any more it stops, and `is_stuck` is True.
+    Where nothing is scheduled any more it stops, and `stuck_tasks` describes those that wait.
     """
 
     def __init__(self, clock: VirtualClock | None = None) -> None:
         self.clock = VirtualClock() if clock is None else clock
-        self.is_stuck = False
+        self.stuck_tasks: list[str] | None = None
         selector = VirtualSelector()
         selector.loop = self
         super().__init__(selector)
 
     def time(self) -> float:
         """The clock's `now`."""
+        # A timer is due if it is no later than the next number that a float can be.
+        self._clock_resolution = max(1e-9, 2 * math.ulp(self.clock.now))
         return self.clock.now
 
 
@@ -105,16 +114,19 @@ def run_virtual(
     what must be waited for.
     """
     clock = VirtualClock() if clock is None else clock
-    with clock.followed(), asyncio.Runner(debug=debug, loop_factory=clock.new_loop) as runner:
-        loop = runner.get_loop()
-        assert isinstance(loop, VirtualLoop)
-        try:
-            return runner.run(main)
-        except RuntimeError as error:
-            if not loop.is_stuck:
-                raise
-            waiting = "\n".join(map(repr, asyncio.all_tasks(loop)))
-            raise Stuck(f"nothing can happen any more; tasks:\n{waiting}") from error
-        finally:
-            if getattr(loop, "_default_executor", None) is not None:
-                clock.outside += 1  # its threads end in real time
+    loop, outside = clock.new_loop(), clock.outside
+    try:
+        with clock.followed(), asyncio.Runner(debug=debug, loop_factory=lambda: loop) as runner:
+            try:
+                return runner.run(main)
+            finally:
+                if getattr(loop, "_default_executor", None) is not None:
+                    clock.outside += 1  # its threads end in real time
+    except RuntimeError as error:
+        if loop.stuck_tasks is None:
+            raise
+        waiting = "\n".join(loop.stuck_tasks)
+        raise Stuck(f"nothing can happen any more; tasks:\n{waiting}") from error
+    finally:
+        clock.outside = outside
+        loop.close()
