@@ -309,4 +309,4 @@ async def test_events_that_run_in_workers_are_in_the_queue_all_the_while() -> No
         await queue.publisher.wait()
         took = time.monotonic() - begun
         total = queue.metrics.wip * queue.metrics.window
-        assert 0.39 <= total <= 4 * took
+        assert 0.39 <= total <= 4.1 * took
