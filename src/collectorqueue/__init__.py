@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from collectorqueue._native.core import Overflow
+from collectorqueue._native.door import Overflow
 from collectorqueue._native.event import CollectorEvent, Delivery, Outcome, Payload
 from collectorqueue._native.lanes import QueueType
 from collectorqueue._native.results import Error, Ok, ResultList

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from collectorqueue._native.core import Overflow
+from collectorqueue._native.door import Overflow
 from collectorqueue._native.lanes import QueueType
 from collectorqueue.admin.metrics import Metrics
 from collectorqueue.admin.scaler import ScalingPolicy

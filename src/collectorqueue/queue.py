@@ -12,7 +12,8 @@ from typing import Any, Self, TypeVar, Unpack, overload
 
 import msgspec
 
-from collectorqueue._native.core import Core, Overflow
+from collectorqueue._native.core import Core
+from collectorqueue._native.door import Overflow
 from collectorqueue._native.lanes import QueueType
 from collectorqueue.admin.load import Load
 from collectorqueue.admin.metrics import CollectorStats, Gauge, Ledger, Metrics
@@ -74,7 +75,9 @@ class CollectorQueue:
     the mapping of collectors. The pool keeps between `min_consumers` and `max_consumers`
     consumers, by load; `autoscale=False` keeps `max_consumers`. `max_consumers` bounds how
     many events run at once: set it to what your database or API can take. `capacity` counts
-    queued events; `overflow` says what a send does when it is reached: "wait" or "reject".
+    queued events; `overflow` says what a send does when it is reached: "wait", "reject"
+    (QueueFull), "drop_oldest" (the event that has waited longest ends DROPPED; of those that
+    are least urgent, under PRIORITY) or "drop_incoming" (its own event does).
     `on_unrouted="error"` makes such a send raise Unrouted. `drain_timeout`: seconds, None:
     without limit. `report_interval`: seconds between lines of metrics in the log, 0: none;
     `on_report(metrics)` is called instead, if given.
@@ -135,7 +138,7 @@ class CollectorQueue:
             capacity=capacity,
             default_priority=default_priority,
             ageing=ageing,
-            waits_when_full=options.overflow is Overflow.WAIT,
+            overflow=options.overflow,
             strict_routes=on_unrouted == "error",
             propagate=propagate_context,
             max_consumers=max_consumers,

@@ -50,7 +50,7 @@ async def test_an_event_that_never_started_has_stayed_but_not_waited() -> None:
         await asyncio.sleep(1.0)
         cancelled.cancel()
         await dropped
-        assert queue.metrics.drops == {"ttl": 1}
+        assert queue.metrics.drops == {"ttl": 1, "oldest": 0, "incoming": 0}
         assert queue.metrics.wait.count == 1
         assert queue.metrics.sojourn.count == 2
         assert queue.metrics.sojourn.mean == pytest.approx(1.5)
@@ -294,7 +294,7 @@ async def test_events_that_never_started_have_no_service_time() -> None:
         for _ in range(3):
             await queue.publisher.send(Payload(1.0, ttl=0.5))
         await queue.publisher.wait()
-        assert queue.metrics.drops == {"ttl": 3}
+        assert queue.metrics.drops["ttl"] == 3
         assert queue.metrics.service_time == 1.0
 
 

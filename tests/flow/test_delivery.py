@@ -128,7 +128,7 @@ async def test_all_collectors_of_an_event_see_the_same_payload() -> None:
         (Delivery, {"broadcast", "key", "topic"}),
         (Outcome, {"ok", "failed", "unrouted", "dropped", "aborted"}),
         (QueueType, {"fifo", "lifo", "priority"}),
-        (Overflow, {"wait", "reject"}),
+        (Overflow, {"wait", "reject", "drop_oldest", "drop_incoming"}),
     ],
 )
 def test_enums_are_strings(kind: type[enum.StrEnum], texts: set[str]) -> None:

@@ -6,6 +6,7 @@ A wrong use carries a `type: ignore[...]`; strict checkers complain if it is not
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
@@ -203,6 +204,9 @@ async def publish(publisher: EventPublisher) -> None:
     assert_type(await publisher.request(1, keys="a", timeout=2), ResultList)
     assert_type(await publisher.call("price", {"id": 7}), Any)
     total: int = await publisher.call(Collector("total", len), [1, 2], timeout=0.5)
+    assert_type(publisher.send_threadsafe(1, keys="a", block=False, timeout=1), None)
+    future = publisher.request_threadsafe(1, keys="a", timeout=2)
+    assert_type(future, concurrent.futures.Future[ResultList])
     assert_type(await publisher.wait(), None)
     await publisher.send(1, topic="misspelt")  # type: ignore[call-arg]
     publisher.send_nowait(1, keys=7)  # type: ignore[arg-type]

@@ -5,8 +5,6 @@ barrier is a number; each stands for the unsettled events between the one before
 itself, and an event that ends touches just one of them. A wait from inside a handler names
 its events one by one (`Members`), because it must leave out those that wait like itself.
 """
-import bisect
-
 cimport cython
 from libc.stdint cimport int64_t
 
@@ -16,10 +14,6 @@ from collectorqueue._native.event cimport OK, CollectorEvent, add_waiter
 @cython.final
 cdef class Barrier:
     """One number up to which everything must end."""
-
-    @property
-    def order(self):
-        return self.last_id
 
 
 @cython.final
@@ -47,11 +41,21 @@ cdef class Barriers:
         return barrier.future
 
     cdef int settled(self, int64_t event_id) except -1:
-        cdef Py_ssize_t at
-        at = bisect.bisect_left(self.standing, event_id, key=place)
-        if at < len(self.standing):
-            (<Barrier>self.standing[at]).left -= 1
-            self.fall()
+        cdef Barrier barrier = None
+        cdef Py_ssize_t low = 0
+        cdef Py_ssize_t high = len(self.standing)
+        cdef Py_ssize_t middle
+        while low < high:
+            middle = (low + high) >> 1
+            if (<Barrier>self.standing[middle]).last_id < event_id:
+                low = middle + 1
+            else:
+                high = middle
+        if low < len(self.standing):
+            barrier = <Barrier>self.standing[low]
+            barrier.left -= 1
+            if low == 0 and barrier.left <= 0:
+                self.fall()
         return 0
 
     cdef int fall(self) except -1:
@@ -67,10 +71,6 @@ cdef class Barriers:
         if fallen:
             del self.standing[:fallen]
         return 0
-
-
-def place(Barrier barrier):
-    return barrier.last_id
 
 
 @cython.final

@@ -3,31 +3,17 @@ from libc.stdint cimport int64_t
 
 from collectorqueue._native.barrier cimport Barriers
 from collectorqueue._native.context cimport Scope
+from collectorqueue._native.door cimport NEVER, NOT_NOW, OPEN, Door, this_thread
 from collectorqueue._native.event cimport CollectorEvent, EventWait, Payload
 from collectorqueue._native.lanes cimport Lane
 from collectorqueue._native.outlet cimport Elsewhere
-from collectorqueue._native.places cimport Places
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.router cimport Index
 from collectorqueue._native.timers cimport Timers
 from collectorqueue._native.waits cimport Waits
 
-cdef extern from *:
-    """
-    #ifdef _WIN32
-    #define cq_this_thread() PyThread_get_thread_ident()
-    #else
-    #include <pthread.h>
-    #define cq_this_thread() ((unsigned long)pthread_self())
-    #endif
-    """
-    unsigned long this_thread "cq_this_thread"() noexcept
 
-cdef enum Phase:
-    NEW, OPEN, DRAINING, CLOSED, BROKEN
-
-
-cdef class Core(Places):
+cdef class Core(Door):
     # what the queue is
     cdef readonly Index index
     cdef Lane lane
@@ -36,12 +22,8 @@ cdef class Core(Places):
     cdef Step custom_route          # a router's own handle_event, or None
     cdef bint strict_routes         # a send that matches nothing raises
     cdef bint propagate             # events run in a copy of their sender's context
-    cdef bint waits_when_full
 
     # where it stands
-    cdef char phase
-    cdef object failure
-    cdef unsigned long thread
     cdef int64_t sequence
 
     # who waits
@@ -60,11 +42,7 @@ cdef class Core(Places):
     cdef public object on_sent      # (event)
     cdef public object on_started   # (event)
     cdef public object on_settled   # (event)
-    cdef public object on_overflow  # (): a send is refused
 
-    cdef int refuse(self, str why) except -1
-    cdef bint has_room(self, bint may_wait) except -1
-    cdef CollectorEvent accept(self, Payload payload)
     cdef object route(self, Payload payload)
     cdef bint matches_nothing(self, Payload payload) except -1
     cdef CollectorEvent take(self, int64_t now)
@@ -74,10 +52,10 @@ cdef class Core(Places):
     cdef int settle(self, CollectorEvent event, char outcome, object result,
                     int64_t now) except -1
     cdef int withdraw(self, CollectorEvent event, char outcome, object error) except -1
+    cdef CollectorEvent drop_incoming(self, Payload payload)
     cdef int drop_expired(self, CollectorEvent event) except -1
     cdef int call_for_help(self) except -1
     cdef int cover(self) except -1
-    cdef Scope inside(self)
 
 
 cdef inline Py_ssize_t waiting(Core core) noexcept:
@@ -90,8 +68,12 @@ cdef int64_t ttl_ns(Payload payload) except -1
 
 cdef inline CollectorEvent offer(Core core, Payload payload, bint may_wait):
     """Accept a payload now; None: the caller has to wait for a place."""
-    if (core.phase != OPEN or core.queued >= core.capacity or core.reserved
+    cdef int room
+    if (core.phase != OPEN or core.queued + core.handed >= core.capacity or core.reserved
             or this_thread() != core.thread):
-        if not core.has_room(may_wait):
+        room = core.has_room(payload, may_wait)
+        if room == NOT_NOW:
             return None
+        if room == NEVER:
+            return core.drop_incoming(payload)
     return core.accept(payload)

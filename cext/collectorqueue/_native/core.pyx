@@ -4,7 +4,6 @@ Rules of residence: bookkeeping in one step, so that the ledger closes at every 
 No user code runs from here, except a custom router's `select`; how many consumers there
 should be, what is logged and what is drained when, is decided by the callables handed in.
 """
-import enum
 from contextvars import copy_context
 
 cimport cython
@@ -14,13 +13,13 @@ from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.barrier cimport Barriers
 from collectorqueue._native.counters cimport count_ns
 from collectorqueue._native.context cimport Scope, current_scope
+from collectorqueue._native.door cimport BROKEN, CLOSED, DRAINING, NEW, OPEN, Door, this_thread
 from collectorqueue._native.event cimport (
     ABORTED, DROPPED, ELSEWHERE, FAILED, IN_HAND, IN_LANE, OK, QUEUED, RUNNING, UNROUTED,
     CollectorEvent, EventWait, Payload, new_event, wake_waiters,
 )
 from collectorqueue._native.lanes cimport Lane, make_lane
 from collectorqueue._native.outlet cimport Elsewhere
-from collectorqueue._native.places cimport Places
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.results cimport Error, Ok
 from collectorqueue._native.router cimport Index, describe_miss
@@ -33,39 +32,34 @@ from collectorqueue._native.waits cimport Waits
 from collectorqueue._native.untracked cimport is_atomic, is_tracked, track
 
 from collectorqueue.errors import (
-    EventAborted, EventDropped, QueueClosed, QueueFailed, QueueFull, QueueNotStarted,
-    Unrouted, WrongThread,
+    EventAborted, EventDropped, QueueClosed, QueueFailed, Unrouted, WrongThread,
 )
-
-
-class Overflow(enum.StrEnum):
-    """What happens to a send when the queue is full."""
-
-    WAIT = "wait"
-    REJECT = "reject"
 
 
 @cython.final
 @cython.no_gc_clear
-cdef class Core(Places):
+cdef class Core(Door):
     """The state of one queue. Belongs to one loop and its thread."""
 
     def __cinit__(self, *, queue_type, Py_ssize_t capacity, int64_t default_priority,
-                  int64_t ageing, bint waits_when_full, bint strict_routes,
+                  int64_t ageing, overflow, bint strict_routes,
                   bint propagate, Py_ssize_t max_consumers):
         self.index = Index()
-        self.lane = make_lane(queue_type, default_priority, ageing)
+        self.waits_when_full = overflow == "wait"
+        self.drops_oldest = overflow == "drop_oldest"
+        self.drops_incoming = overflow == "drop_incoming"
+        self.lane = make_lane(queue_type, default_priority, ageing, self.drops_oldest)
         self.capacity = capacity
-        self.waits_when_full = waits_when_full
         self.strict_routes = strict_routes
         self.propagate = propagate
+        self.threads_must_ask = strict_routes or propagate
         self.max_consumers = max_consumers
         self.phase = NEW
         self.clear()
 
     def clear(self):
         """Back to an empty ledger."""
-        Places.clear(self)
+        Door.clear(self)
         self.barriers = Barriers()
         self.waits = Waits()
         self.when_empty = None
@@ -89,6 +83,7 @@ cdef class Core(Places):
     def begin_drain(self):
         """Refuse sends from outside of handlers; blocked senders get QueueClosed."""
         self.phase = DRAINING
+        self.take_in(self.handed)
         self.refuse_senders(QueueClosed("the queue was closed while a send waited for room"))
 
     def shut(self):
@@ -103,6 +98,7 @@ cdef class Core(Places):
         """All consumers were lost: nothing can run. Everything queued is ABORTED."""
         self.failure = QueueFailed(why)
         self.phase = BROKEN
+        self.take_in(self.handed)
         self.refuse_senders(self.failure)
         self.abort_queued(self.failure)
 
@@ -135,13 +131,13 @@ cdef class Core(Places):
 
     def running(self):
         """The events that run now, here or elsewhere."""
-        here = Places.running(self)
+        here = Door.running(self)
         seen = set(here)
         return here + [event for event in self.elsewhere.running() if event not in seen]
 
     def abort_running(self, why):
         """Cancel everything that runs."""
-        Places.abort_running(self, why)
+        Door.abort_running(self, why)
         self.elsewhere.abort(why)
 
     def emptied(self):
@@ -172,50 +168,16 @@ cdef class Core(Places):
 
     # -- put ----------------------------------------------------------------------
 
-    cdef bint has_room(self, bint may_wait) except -1:
-        """The cases that are not plain: True to accept, False to wait, or an error."""
-        cdef Scope scope
-        if self.phase == NEW:
-            raise QueueNotStarted(
-                "the queue is not started: use `async with queue` or `await queue.start()`")
-        if self.phase == BROKEN:
-            raise self.failure
-        if self.phase == CLOSED:
-            raise QueueClosed("the queue is closed")
-        if this_thread() != self.thread:
-            raise WrongThread(
-                f"a queue is used from the thread it was started in, {self.thread}, "
-                f"got a send from {this_thread()}"
-            )
-        scope = self.inside()
-        if self.phase == DRAINING and scope is None:
-            raise QueueClosed("the queue is draining: only its handlers may still send")
-        # A place that came free belongs to those who wait for one, in order.
-        if (self.queued + self.reserved < self.capacity
-                and (scope is not None or not (self.reserved or self.parked))):
-            return True
-        if self.waits_when_full and scope is not None:
-            # To wait in a handler for its own queue would be a deadlock.
-            if self.queued + self.reserved < 2 * self.capacity:
-                self.overflow_sends += 1
-                return True
-            self.refuse(f"the queue holds twice its capacity of {self.capacity} events, and "
-                        "a handler that waited for room would wait for itself")
-        if self.waits_when_full and may_wait:
-            return False
-        self.refuse(f"the queue is full: its capacity is {self.capacity} events")
-
-    cdef int refuse(self, str why) except -1:
-        self.refused_sends += 1
-        if self.on_overflow is not None:
-            self.on_overflow()
-        raise QueueFull(why, self.capacity)
+    def check_route(self, Payload payload not None):
+        """Raise Unrouted if it must match something and does not."""
+        if self.strict_routes and self.matches_nothing(payload):
+            raise Unrouted(describe_miss(payload))
 
     cdef CollectorEvent accept(self, Payload payload):
         cdef CollectorEvent event
         cdef int64_t now
-        if self.strict_routes and self.matches_nothing(payload):
-            raise Unrouted(describe_miss(payload))
+        if self.strict_routes:
+            self.check_route(payload)
         now = monotonic_ns()
         self.sequence += 1
         event = new_event(payload, self.home, self.sequence, now)
@@ -232,6 +194,41 @@ cdef class Core(Places):
             self.call_for_help()
         if self.on_sent is not None:
             self.on_sent(event)
+        return event
+
+    cdef bint make_room(self, Payload payload) except -1:
+        cdef CollectorEvent event, worst = None
+        cdef Lane lane
+        for lane in [self.lane, *self.elsewhere.lanes()]:
+            event = lane.least_wanted(payload)
+            if event is not None and (worst is None or lane.less_wanted(event, worst)):
+                worst = event
+        if worst is None:
+            return False
+        if self.on_overflow is not None:
+            self.on_overflow()
+        self.withdraw(worst, DROPPED, EventDropped(
+            f"dropped for a newer one: the queue was full, its capacity is {self.capacity}"))
+        return True
+
+    cdef CollectorEvent drop_incoming(self, Payload payload):
+        """Accept what there is no room for, and drop it."""
+        cdef CollectorEvent event
+        cdef int64_t now
+        if self.strict_routes:
+            self.check_route(payload)
+        if self.on_overflow is not None:
+            self.on_overflow()
+        now = monotonic_ns()
+        self.sequence += 1
+        event = new_event(payload, self.home, self.sequence, now)
+        event.place = IN_HAND
+        count_sent(self, now)
+        if self.on_sent is not None:
+            self.on_sent(event)
+        if event.state == QUEUED:
+            self.settle(event, DROPPED, Error(EventDropped(
+                f"the queue was full, its capacity is {self.capacity}")), now)
         return event
 
     def fill_place(self, Payload payload not None):
@@ -458,6 +455,7 @@ cdef class Core(Places):
     def wait_for_all(self):
         """A future for the moment when all that was accepted so far has ended."""
         self.check_loop()
+        self.take_in(self.handed)
         return self.barriers.add(self.sequence, self.queued + self.in_flight, self.loop)
 
     def wait_inside(self):

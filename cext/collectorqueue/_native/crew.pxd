@@ -37,7 +37,7 @@ cdef class Crew(Elsewhere):
     cdef int take_in(self, Window window, Finished *finished, const char *body) except -1
     cdef int flush_now(self) except -1
     cdef int run_short(self) except -1
-    cdef Lane make_lane(self)
+    cdef Lane make_lane(self, char place)
     cdef int hold(self, CollectorEvent event) except -1
     cdef int hold_back(self, int64_t now) except -1
     cdef int take_back(self, Window window) except -1

@@ -43,7 +43,7 @@ cdef class Crew(Elsewhere):
                   int64_t ageing, on_timed, on_short, decode):
         self.core = core
         self.order = (queue_type, default_priority, ageing)
-        self.lane = self.make_lane()
+        self.lane = self.make_lane(ELSEWHERE)
         self.urgent = collections.deque()
         self.holding = {}
         self.windows = []
@@ -53,10 +53,12 @@ cdef class Crew(Elsewhere):
         self.on_short = on_short
         self.decode = decode
 
-    cdef Lane make_lane(self):
+    cdef Lane make_lane(self, char place):
         """For events that wait, in the order of the queue."""
         queue_type, default_priority, ageing = self.order
-        return make_sorted_lane(queue_type, default_priority, ageing)
+        lane = make_sorted_lane(queue_type, default_priority, ageing, self.core.drops_oldest)
+        lane.place = place
+        return lane
 
     def join(self):
         """Be where the core's events go that run elsewhere; it has been opened."""
@@ -75,6 +77,13 @@ cdef class Crew(Elsewhere):
         for outlet in self.holding:
             held += outlet.held.events()
         return held + self.lane.events()
+
+    cdef list lanes(self):
+        cdef Remote outlet
+        found = [self.lane]
+        for outlet in self.holding:
+            found.append(outlet.held)
+        return found
 
     cdef list running(self):
         cdef Errand errand

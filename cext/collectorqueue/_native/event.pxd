@@ -31,7 +31,7 @@ cdef class Payload:
 
 cdef class Hub:
     cdef Home home
-    cdef object loop
+    cdef readonly object loop
 
     cdef bint cancel_event(self, CollectorEvent event) except -1
     cdef int begin_wait(self, EventWait wait) except -1

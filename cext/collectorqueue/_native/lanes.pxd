@@ -1,19 +1,22 @@
 """Where queued events wait: FIFO ring, LIFO stack, PRIORITY heap."""
 from libc.stdint cimport int64_t
 
-from collectorqueue._native.event cimport CollectorEvent
+from collectorqueue._native.event cimport CollectorEvent, Payload
 
 
 cdef class Lane:
     cdef list slots                 # power of two long; None where there is no event
     cdef Py_ssize_t used            # places taken, those of gone events included
     cdef Py_ssize_t gone            # events that ended while they waited here
+    cdef char place                 # of events that wait here
 
     cdef int push(self, CollectorEvent event) except -1
     cdef CollectorEvent pop(self)
     cdef list events(self)
     cdef int refill(self, list events) except -1
     cdef int forget(self, CollectorEvent left) except -1
+    cdef CollectorEvent least_wanted(self, Payload incoming)
+    cdef bint less_wanted(self, CollectorEvent one, CollectorEvent other) noexcept
 
 
 cdef class FifoLane(Lane):
@@ -22,7 +25,7 @@ cdef class FifoLane(Lane):
 
 
 cdef class LifoLane(Lane):
-    pass
+    cdef Py_ssize_t bottom          # below it there are gone events only
 
 
 cdef struct Rank:
@@ -37,8 +40,12 @@ cdef class PriorityLane(Lane):
     cdef bint newest_first          # whatever the priorities are
     cdef Rank *heap
     cdef list free_slots
+    cdef list worst                 # a heap with the least urgent first; None: not asked for
 
     cdef int grow(self) except -1
+    cdef int64_t number(self, Payload payload) noexcept
+    cdef bint holds(self, CollectorEvent event) noexcept
+    cdef int push_worst(self, CollectorEvent event) except -1
 
 
 cdef class Probe:
@@ -46,5 +53,7 @@ cdef class Probe:
     cdef int64_t sequence
 
 
-cdef Lane make_lane(object queue_type, int64_t default_priority, int64_t ageing)
-cdef Lane make_sorted_lane(object queue_type, int64_t default_priority, int64_t ageing)
+cdef Lane make_lane(object queue_type, int64_t default_priority, int64_t ageing,
+                    bint drops=*)
+cdef Lane make_sorted_lane(object queue_type, int64_t default_priority, int64_t ageing,
+                           bint drops=*)

@@ -6,13 +6,14 @@ An event that ends while it waits (cancelled, expired) stays as a dead entry unt
 or until dead entries are the majority, so giving one up costs O(1) on average.
 """
 import enum
+import heapq
 
 cimport cython
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, realloc
 
-from collectorqueue._native.event cimport ABORTED, QUEUED, CollectorEvent
+from collectorqueue._native.event cimport ABORTED, QUEUED, CollectorEvent, Payload
 from collectorqueue._native.untracked cimport track
 
 cdef extern from *:
@@ -56,7 +57,9 @@ cdef enum:
     FEW = 32                # dead entries that are not worth a sweep
 
 
-cdef Lane make_lane(object queue_type, int64_t default_priority, int64_t ageing):
+cdef Lane make_lane(object queue_type, int64_t default_priority, int64_t ageing,
+                    bint drops=False):
+    """`drops`: `least_wanted` will be asked."""
     cdef PriorityLane by_priority
     if queue_type == "fifo":
         return FifoLane()
@@ -65,17 +68,20 @@ cdef Lane make_lane(object queue_type, int64_t default_priority, int64_t ageing)
     by_priority = PriorityLane()
     by_priority.default_priority = default_priority
     by_priority.ageing = ageing
+    by_priority.worst = [] if drops else None
     return by_priority
 
 
-cdef Lane make_sorted_lane(object queue_type, int64_t default_priority, int64_t ageing):
+cdef Lane make_sorted_lane(object queue_type, int64_t default_priority, int64_t ageing,
+                           bint drops=False):
     """The same for events that come as they were taken from the first: it makes the order
     anew, which a stack would turn round."""
     cdef PriorityLane by_number
     if queue_type != "lifo":
-        return make_lane(queue_type, default_priority, ageing)
+        return make_lane(queue_type, default_priority, ageing, drops)
     by_number = PriorityLane()
     by_number.newest_first = True
+    by_number.worst = [] if drops else None
     return by_number
 
 
@@ -109,6 +115,18 @@ cdef class Lane:
             self.refill([event for event in self.events() if event is not left])
         return 0
 
+    cdef CollectorEvent least_wanted(self, Payload incoming):
+        """The event to give up for one that comes in; None: there is none, or rather that.
+
+        It has waited longest. Asked again and again it stays cheap: what is gone is passed
+        once.
+        """
+        return None
+
+    cdef bint less_wanted(self, CollectorEvent one, CollectorEvent other) noexcept:
+        """Whether to give up the one before the other, of two that are least wanted."""
+        return one.id < other.id
+
     def __len__(self):
         return self.used - self.gone
 
@@ -140,6 +158,19 @@ cdef class FifoLane(Lane):
             self.gone -= 1
         if size > KEPT:
             self.slots = [None] * SMALLEST
+        return None
+
+    cdef CollectorEvent least_wanted(self, Payload incoming):
+        cdef Py_ssize_t size = len(self.slots)
+        cdef CollectorEvent event
+        while self.used:
+            event = <CollectorEvent>self.slots[self.head]
+            if event.state == QUEUED:
+                return event
+            self.slots[self.head] = None
+            self.used -= 1
+            self.gone -= 1
+            self.head = (self.head + 1) & (size - 1) if self.used else 0
         return None
 
     cdef int grow(self) except -1:
@@ -190,8 +221,18 @@ cdef class LifoLane(Lane):
             if event.state == QUEUED:
                 return event
             self.gone -= 1
+        self.bottom = 0
         if len(self.slots) > KEPT:
             self.slots = [None] * SMALLEST
+        return None
+
+    cdef CollectorEvent least_wanted(self, Payload incoming):
+        self.bottom = min(self.bottom, self.used)
+        while self.bottom < self.used:
+            event = <CollectorEvent>self.slots[self.bottom]
+            if (<CollectorEvent>event).state == QUEUED:
+                return event
+            self.bottom += 1
         return None
 
     cdef list events(self):
@@ -208,6 +249,7 @@ cdef class LifoLane(Lane):
         while size < len(events):
             size *= 2
         self.slots = events[::-1] + [None] * (size - len(events))
+        self.bottom = 0
         self.used = len(events)
         self.gone = 0
         return 0
@@ -236,9 +278,7 @@ cdef class PriorityLane(Lane):
         if self.newest_first:
             rank.key = -event.id
         else:
-            rank.key = event.id + self.ageing * (
-                event.payload.number if event.payload.prioritised
-                else self.default_priority)
+            rank.key = event.id + self.ageing * self.number(event.payload)
         slot_put(<PyObject *>self.slots, rank.slot, <PyObject *>event)
         at = self.used
         self.used += 1
@@ -249,7 +289,41 @@ cdef class PriorityLane(Lane):
             heap[at] = heap[parent]
             at = parent
         heap[at] = rank
+        if self.worst is not None:
+            self.push_worst(event)
         return 0
+
+    cdef int64_t number(self, Payload payload) noexcept:
+        """Its priority."""
+        return payload.number if payload.prioritised else self.default_priority
+
+    cdef int push_worst(self, CollectorEvent event) except -1:
+        number = 0 if self.newest_first else -self.number(event.payload)
+        heapq.heappush(self.worst, (number, event.id, event))
+        if len(self.worst) > FEW + 2 * self.used:
+            self.worst = [each for each in self.worst if self.holds(each[2])]
+            heapq.heapify(self.worst)
+        return 0
+
+    cdef bint holds(self, CollectorEvent event) noexcept:
+        return event.state == QUEUED and event.place == self.place
+
+    cdef CollectorEvent least_wanted(self, Payload incoming):
+        cdef CollectorEvent event
+        while self.worst:
+            event = self.worst[0][2]
+            if self.holds(event):
+                if (not self.newest_first
+                        and self.number(incoming) > self.number(event.payload)):
+                    return None
+                return event
+            heapq.heappop(self.worst)
+        return None
+
+    cdef bint less_wanted(self, CollectorEvent one, CollectorEvent other) noexcept:
+        if not self.newest_first and self.number(one.payload) != self.number(other.payload):
+            return self.number(one.payload) > self.number(other.payload)
+        return one.id < other.id
 
     cdef CollectorEvent pop(self):
         cdef Py_ssize_t at, child, slot
@@ -312,6 +386,8 @@ cdef class PriorityLane(Lane):
         self.free_slots = None
         self.used = 0
         self.gone = 0
+        if self.worst is not None:
+            self.worst = []
         for event in events:
             self.push(event)
         return 0

@@ -13,6 +13,7 @@ cdef class Outlet:
 cdef class Elsewhere:
     cdef int all_offered(self) except -1
     cdef list waiting(self)
+    cdef list lanes(self)
     cdef list running(self)
     cdef int forget(self, CollectorEvent event) except -1
     cdef bint cancel(self, CollectorEvent event) except -1

@@ -34,6 +34,10 @@ cdef class Elsewhere:
         """The queued events that wait here, next one first."""
         return []
 
+    cdef list lanes(self):
+        """The lanes that those are in."""
+        return []
+
     cdef list running(self):
         """The events that were handed over."""
         return []

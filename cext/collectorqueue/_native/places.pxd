@@ -5,7 +5,8 @@ from collectorqueue._native.seats cimport Seats
 cdef class Places(Seats):
     cdef Py_ssize_t capacity
     cdef object senders             # futures of blocked senders, in order
-    cdef Py_ssize_t parked
+    cdef readonly Py_ssize_t parked
     cdef Py_ssize_t reserved        # free places that belong to a sender who was woken
+    cdef Py_ssize_t handed          # and to payloads from other threads, not accepted yet
 
     cdef int admit(self) except -1

@@ -19,7 +19,7 @@ cdef class Places(Seats):
         """Nobody waits."""
         Seats.clear(self)
         self.senders = collections.OrderedDict()
-        self.parked = self.reserved = 0
+        self.parked = self.reserved = self.handed = 0
 
     def check_loop(self):
         """Raise WrongLoop unless the queue's own loop is running this."""
@@ -47,7 +47,7 @@ cdef class Places(Seats):
             self.admit()
 
     cdef int admit(self) except -1:
-        while self.parked and self.queued + self.reserved < self.capacity:
+        while self.parked and self.queued + self.reserved + self.handed < self.capacity:
             place, _ = self.senders.popitem(False)
             self.parked -= 1
             if not place.done():

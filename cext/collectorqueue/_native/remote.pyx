@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t
 
 from collectorqueue._native.crew cimport Crew
 from collectorqueue._native.errand cimport Call, Errand, Part, Remote
-from collectorqueue._native.event cimport ELSEWHERE, CollectorEvent, Payload
+from collectorqueue._native.event cimport ELSEWHERE, HELD_BACK, CollectorEvent, Payload
 from collectorqueue._native.gathering cimport Gathering
 from collectorqueue._native.plan cimport Step, begin_step
 from collectorqueue._native.window cimport Window
@@ -32,7 +32,7 @@ cdef class RemoteOutlet(Remote):
         self.idempotent = idempotent
         self.limit = limit
         self.timeout_ns = timeout_ns
-        self.held = crew.make_lane()
+        self.held = crew.make_lane(HELD_BACK)
 
     cdef int offer(self, CollectorEvent event, int64_t now) except -1:
         cdef Crew crew = self.crew

@@ -12,6 +12,7 @@ cdef enum Begun:
 
 cdef class Sender:
     cdef readonly Core core
+    cdef object others
 
 
 cdef class Sending:

@@ -17,6 +17,9 @@ from collectorqueue._native.core cimport Core, offer
 from collectorqueue._native.event cimport QUEUED, CollectorEvent, Payload, as_payload
 from collectorqueue._native.untracked cimport track
 
+from collectorqueue.checks import check_seconds
+from collectorqueue.errors import QueueClosed
+
 cdef extern from *:
     """
     /* A method is mostly called with one argument, which needs no unpacking of keywords
@@ -44,19 +47,23 @@ cdef extern from *:
         }
     CQ_DOOR(cq_send)
     CQ_DOOR(cq_send_nowait)
+    CQ_DOOR(cq_send_threadsafe)
     CQ_AWAITABLE(cq_sending)
     """
     ctypedef object (*One_argument "cq_one")(object self, object x)
     bint open_send "cq_send_open"(object method, One_argument one) noexcept
     bint open_send_nowait "cq_send_nowait_open"(object method, One_argument one) noexcept
+    bint open_send_threadsafe "cq_send_threadsafe_open"(
+        object method, One_argument one) noexcept
     void step_sendings_by "cq_sending_step_by"(object type, Step_function step) noexcept
 
 
 cdef class Sender:
     """Makes payloads of what it is given and offers them to the core."""
 
-    def __init__(self, Core core not None):
+    def __init__(self, Core core not None, others):
         self.core = core
+        self.others = others        # send(payload, block, timeout): what to do without room
 
     @cython.binding(False)
     def send_nowait(self, x, delivery=None, keys=None, topics=None, priority=None,
@@ -82,6 +89,22 @@ cdef class Sender:
         """
         return sending(self, as_payload(x, delivery, keys, topics, priority, ttl))
 
+    @cython.binding(False)
+    def send_threadsafe(self, x, delivery=None, keys=None, topics=None, priority=None,
+                        *, ttl=None, bint block=True, timeout=None):
+        """Send from any thread; returns once it is accepted, whatever becomes of it.
+
+        A full queue makes the thread wait, for at most `timeout` seconds (None: without
+        limit), or raises QueueFull: with `block=False`, under `overflow="reject"`, after
+        `timeout`, and in the loop's own thread. Payloads are handed over many at a time;
+        those of one thread stay in order. What is raised was never accepted. Raises
+        QueueNotStarted, QueueClosed, Unrouted as `send` does.
+        """
+        cdef Payload payload = as_payload(x, delivery, keys, topics, priority, ttl)
+        if timeout is not None:
+            check_seconds("timeout", timeout)
+        hand_over(self, payload, block, timeout)
+
     def carry_context(self, CollectorEvent event not None):
         """Run it in a copy of the caller's context."""
         if event.result is None and event.state == QUEUED:
@@ -105,6 +128,21 @@ cdef class Sender:
 cdef object send_one_nowait(object sender, object x):
     return offer((<Sender>sender).core,
                  <Payload>x if type(x) is Payload else Payload(x), False)
+
+
+cdef object send_one_threadsafe(object sender, object x):
+    hand_over(<Sender>sender, <Payload>x if type(x) is Payload else Payload(x), True, None)
+
+
+cdef inline int hand_over(Sender sender, Payload payload, bint block,
+                          object timeout) except -1:
+    try:
+        if sender.core.hand_over(payload):
+            return 0
+    except RuntimeError:
+        raise QueueClosed("the loop of the queue has ended") from None
+    sender.others.send(payload, block, timeout)
+    return 0
 
 
 cdef object send_one(object sender, object x):
@@ -216,3 +254,4 @@ Coroutine.register(Sending)
 step_sendings_by(Sending, step_of_sending)
 open_send(Sender.send, send_one)
 open_send_nowait(Sender.send_nowait, send_one_nowait)
+open_send_threadsafe(Sender.send_threadsafe, send_one_threadsafe)

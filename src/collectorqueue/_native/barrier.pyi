@@ -9,9 +9,6 @@ from collectorqueue._native.event import CollectorEvent
 class Barrier:
     """One number up to which everything must end."""
 
-    @property
-    def order(self) -> int: ...
-
 @final
 class Barriers:
     """All waits from outside of handlers, oldest first."""
@@ -29,6 +26,3 @@ class Member:
     def __new__(cls, members: Members, event: CollectorEvent) -> Self: ...
     def done(self) -> Literal[False]: ...
     def set_result(self, _: object) -> None: ...
-
-def place(barrier: Barrier) -> int:
-    """What barriers are searched by."""

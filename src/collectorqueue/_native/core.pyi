@@ -2,26 +2,19 @@
 
 import asyncio
 import contextvars
-import enum
 from collections.abc import Callable
 from typing import Any, Self, final
 
 from collectorqueue._native.barrier import Members
+from collectorqueue._native.door import Door
 from collectorqueue._native.driver import Driver
 from collectorqueue._native.event import CollectorEvent, Payload
 from collectorqueue._native.lanes import QueueType
-from collectorqueue._native.places import Places
 from collectorqueue._native.plan import Step
 from collectorqueue._native.router import Index
 
-class Overflow(enum.StrEnum):
-    """What happens to a send when the queue is full."""
-
-    WAIT = "wait"
-    REJECT = "reject"
-
 @final
-class Core(Places):
+class Core(Door):
     """The state of one queue. Belongs to one loop and its thread."""
 
     def __new__(
@@ -31,7 +24,7 @@ class Core(Places):
         capacity: int,
         default_priority: int,
         ageing: int,
-        waits_when_full: bool,
+        overflow: str,
         strict_routes: bool,
         propagate: bool,
         max_consumers: int,
@@ -40,8 +33,6 @@ class Core(Places):
     """Told of each event, if it is not None; must not raise. So are the next two."""
     on_started: Callable[[CollectorEvent], object] | None
     on_settled: Callable[[CollectorEvent], object] | None
-    on_overflow: Callable[[], object] | None
-    """Told of each send that is refused."""
 
     @property
     def index(self) -> Index: ...
@@ -90,6 +81,9 @@ class Core(Places):
 
     def queued_payloads(self) -> list[Payload[Any]]:
         """The payloads that wait, next one first."""
+
+    def check_route(self, payload: Payload[Any]) -> None:
+        """Raise Unrouted if it must match something and does not."""
 
     def emptied(self) -> asyncio.Future[None]:
         """A future for the moment when nothing is queued and nothing runs."""

@@ -1,5 +1,6 @@
 """What travels: the payload a publisher made, and the event the queue made of it."""
 
+import asyncio
 import enum
 from collections.abc import Coroutine, Generator, Iterable
 from types import GenericAlias, TracebackType
@@ -88,6 +89,10 @@ class Labelled:
 @disjoint_base
 class Hub:
     """What an event may ask of the queue that accepted it."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The one it belongs to while it runs."""
 
 @final
 class Home:

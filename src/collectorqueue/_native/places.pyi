@@ -10,6 +10,10 @@ from collectorqueue._native.seats import Seats
 class Places(Seats):
     """The room of one queue."""
 
+    @property
+    def parked(self) -> int:
+        """Senders that wait for a place."""
+
     def clear(self) -> None:
         """Nobody waits."""
 

@@ -3,18 +3,21 @@
 import asyncio
 from collections.abc import Coroutine, Generator, Iterable
 from types import TracebackType
-from typing import Any, Self, final
+from typing import Any, Protocol, Self, final
 
 from typing_extensions import disjoint_base
 
 from collectorqueue._native.core import Core
 from collectorqueue._native.event import CollectorEvent, Delivery, Payload
 
+class _Others(Protocol):
+    def send(self, payload: Payload[Any], block: bool, timeout: float | None, /) -> None: ...
+
 @disjoint_base
 class Sender:
     """Makes payloads of what it is given and offers them to the core."""
 
-    def __init__(self, core: Core) -> None: ...
+    def __init__(self, core: Core, others: _Others) -> None: ...
     @property
     def core(self) -> Core: ...
     def send_nowait(
@@ -42,6 +45,24 @@ class Sender:
         """Send, and wait for room if the queue is full; to be awaited.
 
         Raises QueueFull under `overflow="reject"`, QueueNotStarted, QueueClosed, Unrouted.
+        """
+
+    def send_threadsafe(
+        self,
+        x: Any,
+        delivery: Delivery | str | None = None,
+        keys: str | Iterable[str] | None = None,
+        topics: str | Iterable[str] | None = None,
+        priority: int | None = None,
+        *,
+        ttl: float | None = None,
+        block: bool = True,
+        timeout: float | None = None,
+    ) -> None:
+        """Send from any thread; returns once it is accepted, whatever becomes of it.
+
+        Raises QueueFull after `timeout` seconds without room, or at once with `block=False`;
+        QueueNotStarted, QueueClosed, Unrouted.
         """
 
     def carry_context(self, event: CollectorEvent) -> None:

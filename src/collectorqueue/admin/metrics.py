@@ -30,7 +30,7 @@ class Ledger(msgspec.Struct, frozen=True):
     unrouted: int = 0
     """No collector matched."""
     dropped: int = 0
-    """Given up by ttl."""
+    """Given up by ttl, or because the queue was full (`overflow="drop_oldest"` and such)."""
     aborted: int = 0
     """Cancelled, or left at the drain deadline."""
     queued: int = 0
@@ -142,7 +142,7 @@ class Metrics(msgspec.Struct, frozen=True):
     refused_sends: int
     """Sends that raised QueueFull."""
     drops: dict[str, int]
-    """Events that were DROPPED, by reason: "ttl"."""
+    """Events that were DROPPED, by reason: "ttl"; "oldest" and "incoming", by `overflow`."""
     wait: Quantiles
     """Seconds from sent until started."""
     service: Quantiles
@@ -219,7 +219,11 @@ class Gauge:
             blocked=core.blocked,
             overflow_sends=core.overflow_sends,
             refused_sends=core.refused_sends,
-            drops={"ttl": core.dropped},
+            drops={
+                "ttl": core.dropped - core.oldest_dropped - core.incoming_dropped,
+                "oldest": core.oldest_dropped,
+                "incoming": core.incoming_dropped,
+            },
             wait=wait,
             service=service,
             sojourn=sojourn,

@@ -48,7 +48,7 @@ class DrainFinished(msgspec.Struct, frozen=True, tag="drain_finished"):
 
 
 class Overflowed(msgspec.Struct, frozen=True, tag="overflowed"):
-    """A send found the queue full, and was refused."""
+    """A send found the queue full, and was refused; or an event was dropped for it."""
 
     queued: int
     """Events that wait."""

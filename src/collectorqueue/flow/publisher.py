@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -10,8 +11,9 @@ from collectorqueue._native.core import Core
 from collectorqueue._native.event import CollectorEvent, Delivery
 from collectorqueue._native.results import ResultList
 from collectorqueue._native.sender import Sender
-from collectorqueue.errors import QueueNotStarted, UnknownKey
+from collectorqueue.errors import QueueClosed, QueueNotStarted, UnknownKey
 from collectorqueue.flow.collector import Collector
+from collectorqueue.flow.otherthreads import OtherThreads
 
 __all__ = ["EventPublisher"]
 
@@ -30,7 +32,7 @@ class EventPublisher(Sender):
     """
 
     def __init__(self, core: Core, one_more: Callable[[int], None]) -> None:
-        super().__init__(core)
+        super().__init__(core, OtherThreads(core, self.send_nowait))
         self._one_more = one_more
 
     async def send_many(self, iterable: Iterable[Any]) -> list[CollectorEvent]:
@@ -75,6 +77,33 @@ class EventPublisher(Sender):
             if event is not None:
                 event.cancel()
             raise
+
+    def request_threadsafe(
+        self,
+        x: Any,
+        delivery: Delivery | str | None = None,
+        keys: Names = None,
+        topics: Names = None,
+        priority: int | None = None,
+        *,
+        ttl: float | None = None,
+        timeout: float | None = None,
+    ) -> concurrent.futures.Future[ResultList]:
+        """`request`, from any thread or another loop; returns a future of the results.
+
+        It never blocks: a full queue lets the request wait in the loop. Cancelling the
+        future cancels the event. To wait for it in the loop's own thread is a deadlock.
+        Raises QueueNotStarted and QueueClosed.
+        """
+        self.core.check_accepting()
+        asking = self.request(
+            x, delivery, keys, topics, priority, ttl=ttl, timeout=timeout
+        )
+        try:
+            return asyncio.run_coroutine_threadsafe(asking, self.core.loop)
+        except RuntimeError:
+            asking.close()
+            raise QueueClosed("the loop of the queue has ended") from None
 
     async def call(
         self,

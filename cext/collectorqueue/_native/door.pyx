@@ -1,0 +1,165 @@
+"""The door of a queue: who may send now, and what becomes of a payload without room.
+
+Rules of residence: deciding about one payload; how it is put is the core's. `hand_over` is
+for other threads, and takes no lock: between looking for room and taking it no Python code
+runs, so that the interpreter's own lock makes it one step. The loop is woken once for all
+that is handed over until it looks.
+"""
+import enum
+
+from collectorqueue._native.context cimport Scope
+from collectorqueue._native.event cimport CollectorEvent, Payload
+from collectorqueue._native.places cimport Places
+
+from collectorqueue.errors import QueueClosed, QueueFull, QueueNotStarted, WrongThread
+
+cdef enum:
+    AT_ONCE = 1000          # accepted in one turn of the loop: less than a millisecond
+
+
+class Overflow(enum.StrEnum):
+    """What happens to a send when the queue is full."""
+
+    WAIT = "wait"
+    REJECT = "reject"
+    DROP_OLDEST = "drop_oldest"
+    DROP_INCOMING = "drop_incoming"
+
+
+cdef class Door(Places):
+    """Who may send to one queue now."""
+
+    def clear(self):
+        """Nothing is handed over."""
+        Places.clear(self)
+        self.handed_over = []
+        self.taking = []
+        self.taken = self.handed = 0
+        self.oldest_dropped = self.incoming_dropped = 0
+        self.rung = False
+
+    @property
+    def is_here(self):
+        """Whether the queue's own thread is asking."""
+        return this_thread() == self.thread
+
+    def check_accepting(self):
+        """Raise what a send raises that comes too early or too late, in any thread."""
+        if self.phase == NEW:
+            raise QueueNotStarted(
+                "the queue is not started: use `async with queue` or `await queue.start()`")
+        if self.phase == BROKEN:
+            raise self.failure
+        if self.phase == CLOSED:
+            raise QueueClosed("the queue is closed")
+        if self.phase == DRAINING and self.inside() is None:
+            raise QueueClosed("the queue is draining: only its handlers may still send")
+
+    cdef int has_room(self, Payload payload, bint may_wait) except -1:
+        """The cases that are not plain; a Room, or an error."""
+        cdef Scope scope
+        cdef Py_ssize_t taken
+        self.check_accepting()
+        if this_thread() != self.thread:
+            raise WrongThread(
+                f"a queue is used from the thread it was started in, {self.thread}, "
+                f"got a send from {this_thread()}"
+            )
+        scope = self.inside()
+        taken = self.queued + self.reserved + self.handed
+        # A place that came free belongs to those who wait for one, in order.
+        if (taken < self.capacity
+                and (scope is not None or not (self.reserved or self.parked))):
+            return ROOM
+        if self.drops_oldest or self.drops_incoming:
+            while self.queued + self.handed >= self.capacity:
+                if self.drops_incoming or not self.make_room(payload):
+                    self.incoming_dropped += 1
+                    return NEVER
+                self.oldest_dropped += 1
+            return ROOM
+        if self.waits_when_full and scope is not None:
+            # To wait in a handler for its own queue would be a deadlock.
+            if taken < 2 * self.capacity:
+                self.overflow_sends += 1
+                return ROOM
+            self.refuse(f"the queue holds twice its capacity of {self.capacity} events, and "
+                        "a handler that waited for room would wait for itself")
+        if self.waits_when_full and may_wait:
+            return NOT_NOW
+        self.refuse(f"the queue is full: its capacity is {self.capacity} events")
+
+    cdef int refuse(self, str why) except -1:
+        self.refused_sends += 1
+        if self.on_overflow is not None:
+            self.on_overflow()
+        raise QueueFull(why, self.capacity)
+
+    cdef bint make_room(self, Payload payload) except -1:
+        """Drop the event that is least wanted; False: that is this payload."""
+        return False
+
+    cdef Scope inside(self):
+        """The scope of the handler of this queue that is calling; None from outside."""
+        return None
+
+    # -- from other threads ---------------------------------------------------------
+
+    cdef bint hand_over(self, Payload payload) except -1:
+        """In any thread: take a payload, if there is a place for it; it will be accepted.
+
+        False: not like this, or there is no place now. Raises RuntimeError when the loop
+        has been closed.
+        """
+        if (self.phase != OPEN or self.threads_must_ask or self.parked or self.reserved
+                or self.queued + self.handed >= self.capacity):
+            return False
+        self.handed += 1
+        try:
+            self.handed_over.append(payload)
+        except BaseException:
+            self.handed -= 1
+            raise
+        payload.sealed = True
+        if not self.rung:
+            self.rung = True
+            self.loop.call_soon_threadsafe(self.take_some)
+        return True
+
+    def full_for_threads(self):
+        """In any thread: the error of a send that found no room, which is counted."""
+        self.refused_sends += 1
+        if self.on_overflow is not None:
+            self.loop.call_soon_threadsafe(self.on_overflow)
+        return QueueFull(f"the queue is full: its capacity is {self.capacity} events",
+                         self.capacity)
+
+    def take_some(self):
+        """On the loop: accept what was handed over, or a part of it and the rest later."""
+        self.rung = False
+        try:
+            self.take_in(AT_ONCE if self.phase == OPEN else self.handed)
+        finally:
+            if self.handed and not self.rung:
+                self.rung = True
+                self.call_soon(self.take_some)
+
+    cdef int take_in(self, Py_ssize_t most) except -1:
+        """Accept so many that were handed over, in order."""
+        cdef Payload payload
+        while most > 0 and self.handed > 0:
+            if self.taken == len(self.taking):
+                self.taking = self.handed_over
+                self.handed_over = []
+                self.taken = 0
+            payload = <Payload>self.taking[self.taken]
+            self.taking[self.taken] = None
+            self.taken += 1
+            most -= 1
+            self.handed -= 1
+            self.accept(payload)
+        return 0
+
+    cdef CollectorEvent accept(self, Payload payload):
+        """Put it, and return its event."""
+        return None
