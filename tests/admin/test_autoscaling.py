@@ -62,6 +62,7 @@ async def test_a_consumer_that_never_waits_needs_no_help() -> None:
         assert queue.metrics.scaling.grown == 0 and queue.metrics.peak_consumers == 1
 
 
+@pytest.mark.slow  # more than a minute in asyncio's debug mode
 @virtual
 async def test_many_events_make_no_more_tasks_than_the_maximum() -> None:
     async with queue_of(max_consumers=50, capacity=100_000) as queue:

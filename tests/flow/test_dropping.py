@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import weakref
 from typing import Any
 
 import pytest
@@ -207,3 +209,101 @@ async def test_dropping_again_and_again_stays_cheap_and_small(queue_type: str) -
         gate.open()
         await queue.publisher.wait()
         assert queue.ledger.dropped == 49_000 and queue.ledger.ok == 1001
+
+
+class EndsOthers:
+    """Cancels all others when the first of them has ended, whatever ended it."""
+
+    def __init__(self, events: list[CollectorEvent]) -> None:
+        self._events = events
+
+    def on_settled(self, event: CollectorEvent) -> None:
+        if self._events and event is self._events[0]:
+            for each in self._events[1:]:
+                each.cancel()
+
+
+@pytest.mark.parametrize("queue_type", ["fifo", "lifo", "priority"])
+@pytest.mark.parametrize("how", ["cancel", "drop", "expire"])
+@virtual
+async def test_an_observer_may_end_all_that_waits_when_one_ends(
+    how: str, queue_type: str
+) -> None:
+    gate = Gate()
+    events: list[CollectorEvent] = []
+    queue = CollectorQueue(
+        [Collector("gate", gate)], capacity=100, max_consumers=1,
+        overflow="drop_oldest", queue_type=queue_type,
+    )  # fmt: skip
+    queue.observe(EndsOthers(events))
+    async with queue:
+        await queue.publisher.send("first")
+        await ticks(3)
+        ttl = 1.0 if how == "expire" else None
+        events.append(queue.publisher.send_nowait(0, ttl=ttl))
+        events += [queue.publisher.send_nowait(each) for each in range(1, 100)]
+        if how == "cancel":
+            events[0].cancel()
+        elif how == "drop":
+            queue.publisher.send_nowait("last")
+        else:
+            await asyncio.sleep(2)
+        waiting = queue.ledger.queued
+        assert queue._core.in_lane() == waiting == (1 if how == "drop" else 0)
+        gate.open()
+        await queue.publisher.send_many(range(50))
+        async with asyncio.timeout(60):
+            await queue.publisher.wait()
+        assert queue._core.in_lane() == 0
+        assert_closes(queue)
+
+
+@virtual
+async def test_an_observer_that_sends_again_what_was_dropped_comes_to_an_end() -> None:
+    gate = Gate()
+    async with CollectorQueue(
+        [Collector("gate", gate)], capacity=3, max_consumers=1, overflow="drop_oldest"
+    ) as queue:
+        again = 0
+
+        class SendsAgain:
+            def on_settled(self, event: CollectorEvent) -> None:
+                nonlocal again
+                if event.outcome is Outcome.DROPPED and again < 50:
+                    again += 1
+                    queue.publisher.send_nowait("again")
+
+        await queue.publisher.send("first")
+        await ticks(3)
+        queue.observe(SendsAgain())
+        for number in range(10):
+            queue.publisher.send_nowait(number)
+            assert queue.ledger.queued <= 3
+        assert again == 50
+        assert sum(queue.metrics.drops.values()) == queue.ledger.dropped == 57
+        gate.open()
+        await queue.publisher.wait()
+        assert_closes(queue)
+
+
+class Value:
+    """Something to be let go of."""
+
+
+@pytest.mark.parametrize("queue_type", ["fifo", "lifo", "priority"])
+@both_loops
+async def test_nothing_that_has_ended_is_kept(queue_type: str) -> None:
+    queue = CollectorQueue(
+        [Collector("work", lambda payload: None)], capacity=2000,
+        overflow="drop_oldest", queue_type=queue_type,
+    )  # fmt: skip
+    alive: weakref.WeakSet[Value] = weakref.WeakSet()
+    async with queue:
+        for _ in range(1500):
+            value = Value()
+            alive.add(value)
+            queue.publisher.send_nowait(value)
+        del value
+        await queue.publisher.wait()
+        gc.collect()
+        assert len(alive) <= 1  # the last one's handler may still be on its way out

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -131,7 +133,7 @@ async def test_a_thread_that_has_waited_long_enough_was_never_accepted() -> None
         await until(lambda: gate.started)
         await queue.publisher.send("second")
         send = queue.publisher.send_threadsafe
-        with pytest.raises(QueueFull, match=r"no room within 0\.05 s"):
+        with pytest.raises(QueueFull, match=r"not accepted within 0\.05 s"):
             await in_thread(lambda: send("third", timeout=0.05))
         gate.open()
         await queue.publisher.wait()
@@ -302,3 +304,163 @@ def test_a_thread_is_told_when_the_loop_has_gone_without_closing_the_queue() -> 
     thread.start()
     thread.join()
     assert len(results) == 1
+
+
+@both_loops
+async def test_the_events_of_a_thread_stay_in_order_when_it_has_to_wait() -> None:
+    for overflow in ("wait", "drop_oldest"):
+        seen: list[int] = []
+        queue = CollectorQueue(
+            [Collector("note", lambda payload, seen=seen: seen.append(payload.value))],
+            capacity=3000,
+            overflow=overflow,
+        )
+
+        def send(queue: CollectorQueue = queue) -> None:
+            for number in range(6500):
+                queue.publisher.send_threadsafe(number)
+
+        async with queue:
+            thread = threading.Thread(target=send)
+            thread.start()
+            time.sleep(0.05)  # so that much is handed over before the loop looks
+            await asyncio.to_thread(thread.join)
+            await queue.publisher.wait()
+        assert seen == sorted(seen) and seen[-1] == 6499
+
+
+@both_loops
+async def test_what_was_handed_over_is_older_than_what_comes_in() -> None:
+    seen: list[int] = []
+    queue = CollectorQueue(
+        [Collector("note", lambda payload: seen.append(payload.value))],
+        capacity=3,
+        overflow="drop_oldest",
+    )
+    async with queue:
+        queue.publisher.send_threadsafe(0)  # in the loop's own thread
+        queue.publisher.send_nowait(1)
+        await queue.publisher.wait()
+        assert seen == [0, 1]
+
+        def send() -> None:
+            for number in range(2, 5):
+                queue.publisher.send_threadsafe(number)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        thread.join()
+        queue.publisher.send_nowait(5)
+        await queue.publisher.wait()
+        assert seen == [0, 1, 3, 4, 5]
+        assert queue.metrics.drops == {"ttl": 0, "oldest": 1, "incoming": 0}
+
+
+@both_loops
+async def test_a_handler_that_waits_for_all_waits_for_what_was_handed_over() -> None:
+    seen: list[int] = []
+    queue = CollectorQueue()
+    queue.collector("leaf")(lambda payload: seen.append(payload.value))
+
+    @queue.collector("spread")
+    async def spread(_: Any) -> list[int]:
+        thread = threading.Thread(
+            target=lambda: queue.publisher.send_threadsafe(1, keys="leaf")
+        )
+        thread.start()
+        thread.join()
+        await queue.publisher.wait()
+        return list(seen)
+
+    async with queue:
+        assert await queue.publisher.call("spread", None) == [1]
+
+
+@both_loops
+async def test_threads_that_gave_up_leave_the_row() -> None:
+    gate = Gate()
+    async with CollectorQueue(
+        [Collector("gate", gate)], max_consumers=1, capacity=1
+    ) as queue:
+        await queue.publisher.send("first")
+        await until(lambda: gate.started)
+        await queue.publisher.send("second")
+
+        def send() -> None:
+            for _ in range(20):
+                with pytest.raises(QueueFull, match=r"not accepted within 0\.001 s"):
+                    queue.publisher.send_threadsafe("third", timeout=0.001)
+
+        await asyncio.gather(*(in_thread(send) for _ in range(3)))
+        await until(lambda: queue._core.parked == 0)
+        assert queue.metrics.refused_sends == 60
+        gate.open()
+        await queue.publisher.wait()
+        queue.publisher.send_nowait("fourth")
+        await queue.publisher.wait()
+        assert gate.started == ["first", "second", "fourth"]
+        assert_closes(queue)
+
+
+def test_every_send_to_a_loop_that_has_gone_is_told() -> None:
+    loop = asyncio.new_event_loop()
+    queue = CollectorQueue([Collector("work", lambda payload: None)])
+    loop.run_until_complete(queue.start())
+    loop.close()
+    told: list[BaseException] = []
+
+    def send() -> None:
+        for number in range(5):
+            try:
+                queue.publisher.send_threadsafe(number)
+            except QueueClosed as error:
+                told.append(error)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    thread.join()
+    assert len(told) == 5
+
+
+@both_loops
+async def test_a_send_that_is_interrupted_while_it_rings_was_never_accepted() -> None:
+    loop: Any = asyncio.get_running_loop()
+    ring = loop.call_soon_threadsafe
+    seen: list[Any] = []
+    async with CollectorQueue(
+        [Collector("note", lambda payload: seen.append(payload.value))]
+    ) as queue:
+
+        class Interrupting:
+            """The loop, but that an interrupt comes when it is rung first."""
+
+            def __init__(self) -> None:
+                self.first = True
+
+            def __call__(self, *arguments: Any, **options: Any) -> Any:
+                if self.first:
+                    self.first = False
+                    # Another thread hands over meanwhile, and relies on this call.
+                    other = threading.Thread(
+                        target=queue.publisher.send_threadsafe, args=("other",)
+                    )
+                    other.start()
+                    other.join()
+                    raise KeyboardInterrupt
+                return ring(*arguments, **options)
+
+        class Loop:
+            call_soon_threadsafe = Interrupting()
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(loop, name)
+
+        def send() -> None:
+            with pytest.raises(KeyboardInterrupt):
+                queue.publisher.send_threadsafe("interrupted")
+
+        queue._core.attend(Loop(), contextvars.copy_context())
+        await asyncio.to_thread(send)
+        await until(lambda: seen)
+        assert seen == ["other"]
+        queue._core.attend(loop, contextvars.copy_context())

@@ -205,10 +205,11 @@ cdef class Core(Door):
                 worst = event
         if worst is None:
             return False
-        if self.on_overflow is not None:
-            self.on_overflow()
+        self.oldest_dropped += 1
         self.withdraw(worst, DROPPED, EventDropped(
             f"dropped for a newer one: the queue was full, its capacity is {self.capacity}"))
+        if self.on_overflow is not None:
+            self.on_overflow()
         return True
 
     cdef CollectorEvent drop_incoming(self, Payload payload):
@@ -217,8 +218,6 @@ cdef class Core(Door):
         cdef int64_t now
         if self.strict_routes:
             self.check_route(payload)
-        if self.on_overflow is not None:
-            self.on_overflow()
         now = monotonic_ns()
         self.sequence += 1
         event = new_event(payload, self.home, self.sequence, now)
@@ -227,8 +226,11 @@ cdef class Core(Door):
         if self.on_sent is not None:
             self.on_sent(event)
         if event.state == QUEUED:
+            self.incoming_dropped += 1
             self.settle(event, DROPPED, Error(EventDropped(
-                f"the queue was full, its capacity is {self.capacity}")), now)
+                f"the queue was full, its capacity is {self.capacity}")), monotonic_ns())
+        if self.on_overflow is not None:
+            self.on_overflow()
         return event
 
     def fill_place(self, Payload payload not None):
@@ -341,8 +343,9 @@ cdef class Core(Door):
         """End an event where it waits, and free its place."""
         if event.state != QUEUED:
             return 0
-        self.settle(event, outcome, Error(error), monotonic_ns())
+        # Before anybody is told: an observer may end others that wait there.
         self.leave_lane(event)
+        self.settle(event, outcome, Error(error), monotonic_ns())
         if self.parked:
             self.admit()
         return 0
@@ -350,8 +353,8 @@ cdef class Core(Door):
     def expire(self, CollectorEvent event not None):
         """A ttl is over."""
         if event.state == QUEUED:
-            self.drop_expired(event)
             self.leave_lane(event)
+            self.drop_expired(event)
 
     cdef int leave_lane(self, CollectorEvent event) except -1:
         """An event has ended, or was taken, where it waited: a dead entry is there now."""
@@ -467,6 +470,7 @@ cdef class Core(Door):
         cdef Scope scope = self.inside()
         if scope is None:
             return None
+        self.take_in(self.handed)
         events = self.queued_events() + self.running()
         return self.waits.begin_for_all(scope.event, events, self.loop)
 

@@ -72,11 +72,10 @@ cdef class Door(Places):
                 and (scope is not None or not (self.reserved or self.parked))):
             return ROOM
         if self.drops_oldest or self.drops_incoming:
-            while self.queued + self.handed >= self.capacity:
-                if self.drops_incoming or not self.make_room(payload):
-                    self.incoming_dropped += 1
+            self.take_in(self.handed)   # those are older
+            while self.queued + self.reserved >= self.capacity:
+                if self.drops_incoming or not self.make_room_for(payload):
                     return NEVER
-                self.oldest_dropped += 1
             return ROOM
         if self.waits_when_full and scope is not None:
             # To wait in a handler for its own queue would be a deadlock.
@@ -95,6 +94,14 @@ cdef class Door(Places):
             self.on_overflow()
         raise QueueFull(why, self.capacity)
 
+    cdef bint make_room_for(self, Payload payload) except -1:
+        """The same as `make_room`; the place is not for those who are told of the drop."""
+        self.reserved += 1
+        try:
+            return self.make_room(payload)
+        finally:
+            self.reserved -= 1
+
     cdef bint make_room(self, Payload payload) except -1:
         """Drop the event that is least wanted; False: that is this payload."""
         return False
@@ -112,7 +119,8 @@ cdef class Door(Places):
         has been closed.
         """
         if (self.phase != OPEN or self.threads_must_ask or self.parked or self.reserved
-                or self.queued + self.handed >= self.capacity):
+                or self.queued + self.handed >= self.capacity
+                or this_thread() == self.thread):
             return False
         self.handed += 1
         try:
@@ -123,16 +131,38 @@ cdef class Door(Places):
         payload.sealed = True
         if not self.rung:
             self.rung = True
-            self.loop.call_soon_threadsafe(self.take_some)
+            try:
+                self.loop.call_soon_threadsafe(self.take_some)
+            except BaseException:
+                # The loop has ended, or an interrupt has come: what raises was never accepted.
+                self.rung = False
+                self.take_back(payload)
+                raise
         return True
 
-    def full_for_threads(self):
+    cdef int take_back(self, Payload payload) except -1:
+        """Give up a payload that was handed over, if it is not accepted yet."""
+        cdef Py_ssize_t at
+        for at in range(len(self.handed_over) - 1, -1, -1):
+            if self.handed_over[at] is payload:
+                del self.handed_over[at]
+                self.handed -= 1
+                break
+        if self.handed and not self.loop.is_closed():
+            self.rung = True    # others rely on that call
+            self.loop.call_soon_threadsafe(self.take_some)
+        return 0
+
+    def take_all(self):
+        """On the loop: accept all that was handed over."""
+        self.take_in(self.handed)
+
+    def full_for_threads(self, str why not None):
         """In any thread: the error of a send that found no room, which is counted."""
         self.refused_sends += 1
-        if self.on_overflow is not None:
+        if self.on_overflow is not None and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self.on_overflow)
-        return QueueFull(f"the queue is full: its capacity is {self.capacity} events",
-                         self.capacity)
+        return QueueFull(why, self.capacity)
 
     def take_some(self):
         """On the loop: accept what was handed over, or a part of it and the rest later."""

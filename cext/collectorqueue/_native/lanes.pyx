@@ -13,7 +13,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, realloc
 
-from collectorqueue._native.event cimport ABORTED, QUEUED, CollectorEvent, Payload
+from collectorqueue._native.event cimport ABORTED, IN_HAND, QUEUED, CollectorEvent, Payload
 from collectorqueue._native.untracked cimport track
 
 cdef extern from *:
@@ -300,7 +300,11 @@ cdef class PriorityLane(Lane):
     cdef int push_worst(self, CollectorEvent event) except -1:
         number = 0 if self.newest_first else -self.number(event.payload)
         heapq.heappush(self.worst, (number, event.id, event))
-        if len(self.worst) > FEW + 2 * self.used:
+        return self.trim_worst()
+
+    cdef int trim_worst(self) except -1:
+        """Let go of those that left long ago."""
+        if len(self.worst) > FEW + 2 * self.used or not self.used:
             self.worst = [each for each in self.worst if self.holds(each[2])]
             heapq.heapify(self.worst)
         return 0
@@ -349,6 +353,9 @@ cdef class PriorityLane(Lane):
             event = <CollectorEvent>slot_take(<PyObject *>self.slots, slot)
             self.free_slots.append(slot)
             if event.state == QUEUED:
+                if self.worst is not None:
+                    event.place = IN_HAND
+                    self.trim_worst()
                 return event
             self.gone -= 1
         if len(self.slots) > KEPT:

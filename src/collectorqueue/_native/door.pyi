@@ -53,7 +53,10 @@ class Door(Places):
     def check_accepting(self) -> None:
         """Raise what a send raises that comes too early or too late, in any thread."""
 
-    def full_for_threads(self) -> QueueFull:
+    def take_all(self) -> None:
+        """On the loop: accept all that was handed over."""
+
+    def full_for_threads(self, why: str) -> QueueFull:
         """In any thread: the error of a send that found no room, which is counted."""
 
     def take_some(self) -> None:

@@ -12,11 +12,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from collectorqueue._native.core import Core
 from collectorqueue._native.event import Payload
-from collectorqueue.errors import QueueClosed, QueueFull
+from collectorqueue.errors import QueueClosed
 
 __all__ = ["OtherThreads"]
 
@@ -34,30 +35,40 @@ class Ticket:
         self._unsettled = threading.Lock()  # an Event takes five times as long
         self._unsettled.acquire()
         self._error: BaseException | None = None
+        self.place: asyncio.Future[None] | None = None  # that it is parked in
 
     def claim(self) -> bool:
         """Decide about it; True for the first who does."""
         return self._claimed.acquire(blocking=False)
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether somebody has."""
+        return self._claimed.locked()
 
     def settle(self, error: BaseException | None = None) -> None:
         """Let the thread go on."""
         self._error = error
         self._unsettled.release()
 
-    def wait(self, timeout: float | None, is_loop_gone: Callable[[], bool]) -> None:
-        """In the thread. Raises what the loop says, and QueueFull after `timeout` seconds."""
+    def wait(self, timeout: float | None, is_loop_gone: Callable[[], bool]) -> bool:
+        """In the thread; False: it was given up after `timeout` seconds.
+
+        Raises what the loop says.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             while not self._unsettled.acquire(timeout=patience(deadline)):
                 if is_loop_gone() and self.claim():
                     raise QueueClosed("the loop of the queue has ended")
                 if deadline is not None and time.monotonic() >= deadline and self.claim():
-                    raise QueueFull(f"there was no room within {timeout} s")
+                    return False
         except BaseException:
             self.claim()  # an interrupt: if it was not put yet, it never is
             raise
         if self._error is not None:
             raise self._error
+        return True
 
 
 def patience(deadline: float | None) -> float:
@@ -86,22 +97,50 @@ class OtherThreads:
         is_inside = core.is_inside()
         drops = core.drops_oldest or core.drops_incoming
         if not (block or is_inside or drops or core.threads_must_ask):
-            raise core.full_for_threads()
+            raise core.full_for_threads("the queue is full")
         loop = core.loop
         ticket = Ticket(payload, block and core.waits_when_full and not is_inside)
         if is_inside or core.threads_must_ask:
             ticket.context = contextvars.copy_context()  # it may be that of a handler
         self._come.append(ticket)
         try:
-            if self._rung is not loop:
-                self._rung = loop
-                loop.call_soon_threadsafe(self._look)
+            self._ring(loop)
+            accepted = ticket.wait(timeout, loop.is_closed)
+        except BaseException:
+            # The loop's answer, or the loop has ended, or there was an interrupt.
+            self._give_up(ticket, loop)
+            raise
+        if not accepted:
+            self._give_up(ticket, loop)
+            raise core.full_for_threads(
+                f"it was not accepted within {timeout} s: there was no room, or the loop "
+                "did not look"
+            )
+
+    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._rung is loop:
+            return
+        self._rung = loop
+        try:
+            loop.call_soon_threadsafe(self._look)
         except RuntimeError:
             raise QueueClosed("the loop of the queue has ended") from None
-        ticket.wait(timeout, loop.is_closed)
+
+    def _give_up(self, ticket: Ticket, loop: asyncio.AbstractEventLoop) -> None:
+        """The thread has gone: a place that was kept for it passes to the next."""
+        ticket.claim()
+        self._rung = None  # the call may have failed: the next one rings again
+        with suppress(RuntimeError):  # nobody waits on a loop that has ended
+            loop.call_soon_threadsafe(self._leave_row, ticket)
+
+    def _leave_row(self, ticket: Ticket) -> None:
+        place, ticket.place = ticket.place, None
+        if place is not None:
+            self._core.unpark(place)
 
     def _look(self) -> None:
         self._rung = None  # before looking: who comes from now on rings again
+        self._core.take_all()  # what a thread handed over before goes before
         while self._come:
             ticket = self._come.popleft()
             try:
@@ -111,18 +150,23 @@ class OtherThreads:
 
     def _take(self, ticket: Ticket) -> None:
         core = self._core
+        if ticket.is_claimed:
+            return  # given up
         if not ticket.waits:
             self._settle(ticket, self._put)
             return
         core.check_accepting()
         core.check_route(ticket.payload)
-        place = core.park()
+        ticket.place = place = core.park()
         if place.done():
             self._fill(ticket, place)
         else:
             place.add_done_callback(partial(self._fill, ticket))
 
     def _fill(self, ticket: Ticket, place: asyncio.Future[None]) -> None:
+        if ticket.place is None:
+            return  # it has left the row
+        ticket.place = None
         try:
             place.result()
         except BaseException as error:
