@@ -46,7 +46,7 @@ cdef class PriorityLane(Lane):
     cdef int64_t number(self, Payload payload) noexcept
     cdef bint holds(self, CollectorEvent event) noexcept
     cdef int push_worst(self, CollectorEvent event) except -1
-    cdef int trim_worst(self) except -1
+    cdef int trim_worst(self, CollectorEvent leaving) except -1
 
 
 cdef class Probe:

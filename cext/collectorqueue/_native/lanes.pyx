@@ -13,7 +13,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, realloc
 
-from collectorqueue._native.event cimport ABORTED, IN_HAND, QUEUED, CollectorEvent, Payload
+from collectorqueue._native.event cimport ABORTED, QUEUED, CollectorEvent, Payload
 from collectorqueue._native.untracked cimport track
 
 cdef extern from *:
@@ -300,12 +300,15 @@ cdef class PriorityLane(Lane):
     cdef int push_worst(self, CollectorEvent event) except -1:
         number = 0 if self.newest_first else -self.number(event.payload)
         heapq.heappush(self.worst, (number, event.id, event))
-        return self.trim_worst()
+        return self.trim_worst(None)
 
-    cdef int trim_worst(self) except -1:
-        """Let go of those that left long ago."""
+    cdef int trim_worst(self, CollectorEvent leaving) except -1:
+        """Let go of those that left long ago, and of one that does now."""
         if len(self.worst) > FEW + 2 * self.used or not self.used:
-            self.worst = [each for each in self.worst if self.holds(each[2])]
+            self.worst = [
+                each for each in self.worst
+                if each[2] is not leaving and self.holds(each[2])
+            ]
             heapq.heapify(self.worst)
         return 0
 
@@ -354,8 +357,7 @@ cdef class PriorityLane(Lane):
             self.free_slots.append(slot)
             if event.state == QUEUED:
                 if self.worst is not None:
-                    event.place = IN_HAND
-                    self.trim_worst()
+                    self.trim_worst(event)
                 return event
             self.gone -= 1
         if len(self.slots) > KEPT:
