@@ -21,6 +21,13 @@ from collectorqueue.errors import (
 from tests.support import Gate, assert_closes, both_loops, until
 
 
+def at_once(call: Callable[[], Any]) -> None:
+    """Call it in a thread; the loop has no turn until it is over."""
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+
+
 async def in_thread(call: Callable[[], Any]) -> Any:
     """What it returns, or its exception, from a thread of its own."""
     return await asyncio.to_thread(call)
@@ -218,9 +225,7 @@ async def test_waiting_for_all_waits_for_what_was_handed_over() -> None:
     async with CollectorQueue(
         [Collector("work", lambda payload: seen.append(payload.value))]
     ) as queue:
-        thread = threading.Thread(target=queue.publisher.send_threadsafe, args=(1,))
-        thread.start()
-        thread.join()  # the loop has not had a turn since
+        at_once(lambda: queue.publisher.send_threadsafe(1))
         await queue.publisher.wait()
         assert seen == [1]
 
@@ -292,18 +297,17 @@ def test_a_thread_is_told_when_the_loop_has_gone_without_closing_the_queue() -> 
     loop.close()
     with pytest.raises(QueueClosed, match="the loop of the queue has ended"):
         queue.publisher.request_threadsafe(1)
-    results: list[Any] = []
+    told: list[QueueClosed] = []
 
     def send() -> None:
-        try:
-            queue.publisher.send_threadsafe(1)
-        except QueueClosed as error:
-            results.append(error)
+        for number in range(5):
+            try:
+                queue.publisher.send_threadsafe(number)
+            except QueueClosed as error:
+                told.append(error)
 
-    thread = threading.Thread(target=send)
-    thread.start()
-    thread.join()
-    assert len(results) == 1
+    at_once(send)
+    assert len(told) == 5
 
 
 @both_loops
@@ -347,9 +351,7 @@ async def test_what_was_handed_over_is_older_than_what_comes_in() -> None:
             for number in range(2, 5):
                 queue.publisher.send_threadsafe(number)
 
-        thread = threading.Thread(target=send)
-        thread.start()
-        thread.join()
+        at_once(send)
         queue.publisher.send_nowait(5)
         await queue.publisher.wait()
         assert seen == [0, 1, 3, 4, 5]
@@ -364,11 +366,7 @@ async def test_a_handler_that_waits_for_all_waits_for_what_was_handed_over() -> 
 
     @queue.collector("spread")
     async def spread(_: Any) -> list[int]:
-        thread = threading.Thread(
-            target=lambda: queue.publisher.send_threadsafe(1, keys="leaf")
-        )
-        thread.start()
-        thread.join()
+        at_once(lambda: queue.publisher.send_threadsafe(1, keys="leaf"))
         await queue.publisher.wait()
         return list(seen)
 
@@ -402,26 +400,6 @@ async def test_threads_that_gave_up_leave_the_row() -> None:
         assert_closes(queue)
 
 
-def test_every_send_to_a_loop_that_has_gone_is_told() -> None:
-    loop = asyncio.new_event_loop()
-    queue = CollectorQueue([Collector("work", lambda payload: None)])
-    loop.run_until_complete(queue.start())
-    loop.close()
-    told: list[BaseException] = []
-
-    def send() -> None:
-        for number in range(5):
-            try:
-                queue.publisher.send_threadsafe(number)
-            except QueueClosed as error:
-                told.append(error)
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    thread.join()
-    assert len(told) == 5
-
-
 @both_loops
 async def test_a_send_that_is_interrupted_while_it_rings_was_never_accepted() -> None:
     loop: Any = asyncio.get_running_loop()
@@ -441,11 +419,7 @@ async def test_a_send_that_is_interrupted_while_it_rings_was_never_accepted() ->
                 if self.first:
                     self.first = False
                     # Another thread hands over meanwhile, and relies on this call.
-                    other = threading.Thread(
-                        target=queue.publisher.send_threadsafe, args=("other",)
-                    )
-                    other.start()
-                    other.join()
+                    at_once(lambda: queue.publisher.send_threadsafe("other"))
                     raise KeyboardInterrupt
                 return ring(*arguments, **options)
 

@@ -52,6 +52,7 @@ cdef class Core(Door):
     cdef int settle(self, CollectorEvent event, char outcome, object result,
                     int64_t now) except -1
     cdef int withdraw(self, CollectorEvent event, char outcome, object error) except -1
+    cdef CollectorEvent enter(self, Payload payload)
     cdef CollectorEvent drop_incoming(self, Payload payload)
     cdef int drop_expired(self, CollectorEvent event) except -1
     cdef int call_for_help(self) except -1

@@ -83,7 +83,7 @@ cdef class Core(Door):
     def begin_drain(self):
         """Refuse sends from outside of handlers; blocked senders get QueueClosed."""
         self.phase = DRAINING
-        self.take_in(self.handed)
+        self.take_all()
         self.refuse_senders(QueueClosed("the queue was closed while a send waited for room"))
 
     def shut(self):
@@ -98,7 +98,7 @@ cdef class Core(Door):
         """All consumers were lost: nothing can run. Everything queued is ABORTED."""
         self.failure = QueueFailed(why)
         self.phase = BROKEN
-        self.take_in(self.handed)
+        self.take_all()
         self.refuse_senders(self.failure)
         self.abort_queued(self.failure)
 
@@ -173,22 +173,23 @@ cdef class Core(Door):
         if self.strict_routes and self.matches_nothing(payload):
             raise Unrouted(describe_miss(payload))
 
-    cdef CollectorEvent accept(self, Payload payload):
-        cdef CollectorEvent event
-        cdef int64_t now
+    cdef CollectorEvent enter(self, Payload payload):
+        """The event of a payload that is accepted now; not put anywhere yet."""
         if self.strict_routes:
             self.check_route(payload)
-        now = monotonic_ns()
         self.sequence += 1
-        event = new_event(payload, self.home, self.sequence, now)
+        return new_event(payload, self.home, self.sequence, monotonic_ns())
+
+    cdef CollectorEvent accept(self, Payload payload):
+        cdef CollectorEvent event = self.enter(payload)
         if self.propagate:
             event.result = copy_context()
             track(event)
         self.lane.push(event)
-        count_sent(self, now)
+        count_sent(self, event.sent_ns)
         if payload.rare is not None:
             event.expires = True
-            self.timers.add(now + ttl_ns(payload), event)
+            self.timers.add(event.sent_ns + ttl_ns(payload), event)
         if self.coming == 0 and self.turning == 0:
             # A consumer that is at work takes it next, or calls for help if it must wait.
             self.call_for_help()
@@ -206,23 +207,22 @@ cdef class Core(Door):
         if worst is None:
             return False
         self.oldest_dropped += 1
-        self.withdraw(worst, DROPPED, EventDropped(
-            f"dropped for a newer one: the queue was full, its capacity is {self.capacity}"))
-        if self.on_overflow is not None:
-            self.on_overflow()
+        self.reserved += 1      # the place is not for those who are told of the drop
+        try:
+            self.withdraw(worst, DROPPED, EventDropped(
+                "dropped for a newer one: the queue was full, its capacity is "
+                f"{self.capacity}"))
+            if self.on_overflow is not None:
+                self.on_overflow()
+        finally:
+            self.reserved -= 1
         return True
 
     cdef CollectorEvent drop_incoming(self, Payload payload):
         """Accept what there is no room for, and drop it."""
-        cdef CollectorEvent event
-        cdef int64_t now
-        if self.strict_routes:
-            self.check_route(payload)
-        now = monotonic_ns()
-        self.sequence += 1
-        event = new_event(payload, self.home, self.sequence, now)
+        cdef CollectorEvent event = self.enter(payload)
         event.place = IN_HAND
-        count_sent(self, now)
+        count_sent(self, event.sent_ns)
         if self.on_sent is not None:
             self.on_sent(event)
         if event.state == QUEUED:
@@ -458,7 +458,7 @@ cdef class Core(Door):
     def wait_for_all(self):
         """A future for the moment when all that was accepted so far has ended."""
         self.check_loop()
-        self.take_in(self.handed)
+        self.take_all()
         return self.barriers.add(self.sequence, self.queued + self.in_flight, self.loop)
 
     def wait_inside(self):
@@ -470,7 +470,7 @@ cdef class Core(Door):
         cdef Scope scope = self.inside()
         if scope is None:
             return None
-        self.take_in(self.handed)
+        self.take_all()
         events = self.queued_events() + self.running()
         return self.waits.begin_for_all(scope.event, events, self.loop)
 

@@ -212,14 +212,11 @@ cdef uint64_t counts_of(Tally *tally, Tally *before, uint64_t *found) noexcept:
     cdef Py_ssize_t at, shift
     cdef uint64_t count = 0
     for at in range(tally.octaves * SLOTS):
-        found[at] = tally.recent[at]
-    if carried(tally) is not NULL:
-        for at in range(tally.octaves * SLOTS):
-            found[at] += carried(tally)[at]
+        found[at] = times(tally, at)
+        count += found[at]
     if before is not NULL:
         shift = (before.first - tally.first) * SLOTS    # a tally only ever becomes wider
         for at in range(before.octaves * SLOTS):
             found[at + shift] -= times(before, at)
-    for at in range(tally.octaves * SLOTS):
-        count += found[at]
+            count -= times(before, at)
     return count

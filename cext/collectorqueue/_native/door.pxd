@@ -43,7 +43,6 @@ cdef class Door(Places):
 
     cdef Scope inside(self)
     cdef int has_room(self, Payload payload, bint may_wait) except -1
-    cdef bint make_room_for(self, Payload payload) except -1
     cdef bint make_room(self, Payload payload) except -1
     cdef int refuse(self, str why) except -1
     cdef bint hand_over(self, Payload payload) except -1

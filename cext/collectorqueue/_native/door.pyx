@@ -72,9 +72,9 @@ cdef class Door(Places):
                 and (scope is not None or not (self.reserved or self.parked))):
             return ROOM
         if self.drops_oldest or self.drops_incoming:
-            self.take_in(self.handed)   # those are older
+            self.take_all()     # those are older
             while self.queued + self.reserved >= self.capacity:
-                if self.drops_incoming or not self.make_room_for(payload):
+                if self.drops_incoming or not self.make_room(payload):
                     return NEVER
             return ROOM
         if self.waits_when_full and scope is not None:
@@ -93,14 +93,6 @@ cdef class Door(Places):
         if self.on_overflow is not None:
             self.on_overflow()
         raise QueueFull(why, self.capacity)
-
-    cdef bint make_room_for(self, Payload payload) except -1:
-        """The same as `make_room`; the place is not for those who are told of the drop."""
-        self.reserved += 1
-        try:
-            return self.make_room(payload)
-        finally:
-            self.reserved -= 1
 
     cdef bint make_room(self, Payload payload) except -1:
         """Drop the event that is least wanted; False: that is this payload."""

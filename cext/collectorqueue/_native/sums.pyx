@@ -116,7 +116,9 @@ cdef class Sums(Hub):
 
     def quantiles(self):
         """Of waits, services and sojourns since the start, as `quantiles_of` gives them."""
-        return quantiles_of_times(&self.times, NULL)
+        cdef Times nothing
+        memset(&nothing, 0, sizeof(Times))
+        return quantiles_of_times(&self.times, &nothing)
 
     @property
     def at_cap(self):
@@ -142,6 +144,6 @@ cdef void forget_times(Times *times) noexcept:
 
 
 cdef tuple quantiles_of_times(Times *times, Times *before):
-    return (quantiles_of(&times.waits, &before.waits if before is not NULL else NULL),
-            quantiles_of(&times.services, &before.services if before is not NULL else NULL),
-            quantiles_of(&times.sojourns, &before.sojourns if before is not NULL else NULL))
+    return (quantiles_of(&times.waits, &before.waits),
+            quantiles_of(&times.services, &before.services),
+            quantiles_of(&times.sojourns, &before.sojourns))
