@@ -16,23 +16,28 @@ from __future__ import annotations
 from typing import Any
 
 from collectorqueue._native.door import Overflow
-from collectorqueue._native.event import CollectorEvent, Delivery, Outcome, Payload
+from collectorqueue._native.event import CollectorEvent, Outcome
 from collectorqueue._native.lanes import QueueType
+from collectorqueue._native.payload import Delivery, Payload
 from collectorqueue._native.results import Error, Ok, ResultList
 from collectorqueue.admin.load import Load
 from collectorqueue.admin.metrics import Ledger, Metrics
 from collectorqueue.flow.collector import Collector
 from collectorqueue.flow.context import Context
+from collectorqueue.flow.deadletters import DeadLetter
+from collectorqueue.flow.policies import Batch, RateLimit, Retry
 from collectorqueue.flow.publisher import EventPublisher
 from collectorqueue.flow.router import Router, SimpleRouter
 from collectorqueue.queue import CollectorQueue, DrainReport
 from collectorqueue.run import run
 
 __all__ = [
+    "Batch",
     "Collector",
     "CollectorEvent",
     "CollectorQueue",
     "Context",
+    "DeadLetter",
     "Delivery",
     "DrainReport",
     "Error",
@@ -45,8 +50,10 @@ __all__ = [
     "Overflow",
     "Payload",
     "QueueType",
+    "RateLimit",
     "Result",
     "ResultList",
+    "Retry",
     "Router",
     "SimpleRouter",
     "run",

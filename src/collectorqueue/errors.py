@@ -146,10 +146,12 @@ class WorkerLost(RemoteError):
 
 
 class RunTimeout(RemoteError, TimeoutError):
-    """A run took longer than its collector's `timeout`; its worker was killed for it."""
+    """A run took longer than its collector's `timeout`: it was cancelled, its worker was
+    killed for it, or its thread was left to itself."""
 
     def __init__(self, text: str) -> None:
         super().__init__("collectorqueue.errors.RunTimeout", text)
+        self.args = (text,)
 
     def __str__(self) -> str:
         return self.text
@@ -157,6 +159,14 @@ class RunTimeout(RemoteError, TimeoutError):
 
 class WorkersFailed(CollectorQueueError):
     """Workers could not be started; the message has what they said."""
+
+
+class PayloadInvalid(CollectorQueueError, ValueError):
+    """A value is not what a collector's `payload_type` asks for; the message says where."""
+
+
+class PayloadTooLarge(CollectorQueueError):
+    """A payload that could never fit: it is larger than `max_bytes`."""
 
 
 class WouldDeadlock(CollectorQueueError):

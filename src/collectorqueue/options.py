@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -13,6 +14,7 @@ from collectorqueue.admin.metrics import Metrics
 from collectorqueue.admin.scaler import ScalingPolicy
 from collectorqueue.checks import check_bool, check_int, check_seconds
 from collectorqueue.errors import ConfigError
+from collectorqueue.flow.collector import check_sink
 
 __all__ = ["Options"]
 
@@ -39,6 +41,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_worker_bytes: int | None
     scaling: ScalingPolicy | None = None
     on_report: Callable[[Metrics], object] | None = None
+    max_bytes: int | None = None
+    size_of: Callable[[Any], int] | None = None
+    dead_letter: Any = None
 
     def __post_init__(self) -> None:
         for name in ("autoscale", "propagate_context"):
@@ -60,6 +65,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         if self.drain_timeout is not None:
             check_seconds("drain_timeout", self.drain_timeout)
         check_seconds("report_interval", self.report_interval)
+        if self.max_bytes is not None:
+            check_int("max_bytes", self.max_bytes, 1, 2**60)
+        if self.size_of is not None and not callable(self.size_of):
+            raise TypeError(f"size_of must be callable, got {self.size_of!r}")
+        check_sink(self.dead_letter)
         if self.workers is not None:
             self._check_workers()
         if self.on_report is not None and not callable(self.on_report):

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import warnings
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
-
-import msgspec
 
 from collectorqueue._native.core import Core
 from collectorqueue._native.door import Overflow
 from collectorqueue._native.lanes import QueueType
-from collectorqueue.admin.load import Load
-from collectorqueue.admin.metrics import CollectorStats, Gauge, Ledger, Metrics
+from collectorqueue.admin.metrics import Metrics
 from collectorqueue.admin.observers import (
     DrainFinished,
     DrainStarted,
@@ -25,29 +23,25 @@ from collectorqueue.admin.observers import (
 )
 from collectorqueue.admin.scaler import ScalingPolicy
 from collectorqueue.checks import check_seconds, one_of
-from collectorqueue.errors import (
-    CollectorQueueError,
-    ConfigError,
-    WouldDeadlock,
-)
+from collectorqueue.errors import CollectorQueueError, ConfigError, WouldDeadlock
 from collectorqueue.flow.collector import (
     Collector,
+    CollectorOptions,
     Lifecycle,
-    ProcessOptions,
     RunsIn,
     check_options,
 )
 from collectorqueue.flow.context import Context
+from collectorqueue.flow.deadletters import KEPT, DeadLetter
 from collectorqueue.flow.publisher import EventPublisher
-from collectorqueue.flow.router import (
-    RouterFactory,
-    SimpleRouter,
-)
+from collectorqueue.flow.router import RouterFactory, SimpleRouter
+from collectorqueue.flow.sizes import measure_by
 from collectorqueue.options import Options
 from collectorqueue.quiet import quietly
 from collectorqueue.registry import Registry
 from collectorqueue.running import DrainReport, Running
 from collectorqueue.signals import drained_on_signals
+from collectorqueue.standing import Standing
 from collectorqueue.workers.paths import refuse_in_import
 
 __all__ = ["CollectorQueue", "DrainReport"]
@@ -59,7 +53,7 @@ DEFAULT: Any = object()  # close() without a timeout: the queue's own
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class CollectorQueue:
+class CollectorQueue(Standing):
     """An event queue inside one program.
 
         queue = CollectorQueue(max_consumers=32)
@@ -88,6 +82,9 @@ class CollectorQueue:
     `max_events_per_worker` events, or above `max_worker_bytes` of memory.
     `scaling`: a ScalingPolicy of your own, instead of growing by the shortage and shrinking
     to the peak of the last two seconds. The bounds can be changed while the queue runs.
+    `max_bytes` bounds what is queued by bytes as well, as `size_of(value)` counts them: bytes
+    and str by themselves. `dead_letter`: where what failed for good goes, as a DeadLetter: a
+    function, or a Collector, which no broadcast reaches.
     Raises ConfigError or TypeError, naming value and rule.
     """
 
@@ -113,6 +110,9 @@ class CollectorQueue:
         max_worker_bytes: int | None = None,
         scaling: ScalingPolicy | None = None,
         on_report: Callable[[Metrics], object] | None = None,
+        max_bytes: int | None = None,
+        size_of: Callable[[Any], int] | None = None,
+        dead_letter: Collector | Callable[[DeadLetter], Any] | None = None,
     ) -> None:
         self._options = options = Options(
             autoscale=autoscale,
@@ -132,6 +132,9 @@ class CollectorQueue:
             max_worker_bytes=max_worker_bytes,
             scaling=scaling,
             on_report=on_report,
+            max_bytes=max_bytes,
+            size_of=size_of,
+            dead_letter=dead_letter,
         )
         self._core = Core(
             queue_type=options.queue_type,
@@ -143,13 +146,16 @@ class CollectorQueue:
             propagate=propagate_context,
             max_consumers=max_consumers,
         )
-        self._registry = Registry(self._core, collectors)
+        if max_bytes is not None:
+            self._core.bound_bytes(max_bytes, measure_by(size_of))
+        self._registry = Registry(self._core, collectors, dead_letter)
         self._registry.use_router(router, self._core, strict=on_unrouted == "error")
         self._observers = Observers(self._core)
         self._publisher = EventPublisher(self._core, self._lend_consumers)
         self._running: Running | None = None
         self._starting: Running | None = None
         self._drain_report: DrainReport | None = None
+        self._kept: deque[DeadLetter] = deque(maxlen=KEPT)
 
     # -- collectors ---------------------------------------------------------------
 
@@ -165,7 +171,7 @@ class CollectorQueue:
         ctx: Context | None = None,
         lifecycle: Lifecycle | None = None,
         runs_in: RunsIn = "loop",
-        **options: Unpack[ProcessOptions],
+        **options: Unpack[CollectorOptions],
     ) -> Callable[[F], F]: ...
 
     def collector(
@@ -176,7 +182,7 @@ class CollectorQueue:
         ctx: Context | None = None,
         lifecycle: Lifecycle | None = None,
         runs_in: RunsIn = "loop",
-        **options: Unpack[ProcessOptions],
+        **options: Unpack[CollectorOptions],
     ) -> Any:
         """Register a function as a collector; the function stays itself.
 
@@ -248,122 +254,6 @@ class CollectorQueue:
             if error is not None:
                 raise error
 
-    # -- what it is doing ---------------------------------------------------------
-
-    @property
-    def publisher(self) -> EventPublisher:
-        """How events come in."""
-        return self._publisher
-
-    @property
-    def collectors(self) -> MappingProxyType[str, Collector]:
-        """The registered collectors by key, in order; live and read-only."""
-        return self._registry.collectors
-
-    @property
-    def metrics(self) -> Metrics:
-        """A snapshot of counts, rates and averages; seconds."""
-        if self._running is None:
-            return Gauge(self._core).metrics()
-        return self._running.gauge.metrics()
-
-    @property
-    def load(self) -> Load:
-        """A snapshot of what there is to do and who does it."""
-        core, running = self._core, self._running
-        limited_by = None if running is None else running.limited_by()
-        return Load(core.queued, core.busy, core.consumers, limited_by)
-
-    @property
-    def consumers(self) -> int:
-        """Consumers in the pool."""
-        return self._core.consumers
-
-    @property
-    def ledger(self) -> Ledger:
-        """The sum that closes, now."""
-        return Ledger.of(self._core)
-
-    @property
-    def drain_report(self) -> DrainReport | None:
-        """What the last `close()` reported; None until then."""
-        return self._drain_report
-
-    @property
-    def is_running(self) -> bool:
-        """Whether sends are accepted."""
-        return self._running is not None and self._core.is_open
-
-    @property
-    def min_consumers(self) -> int:
-        """The smallest pool; can be set at any time. Raises ConfigError."""
-        return self._options.min_consumers
-
-    @min_consumers.setter
-    def min_consumers(self, count: int) -> None:
-        self._change(min_consumers=count)
-
-    @property
-    def max_consumers(self) -> int:
-        """The largest pool; can be set at any time. Raises ConfigError.
-
-        Consumers beyond it leave after the event they run.
-        """
-        return self._options.max_consumers
-
-    @max_consumers.setter
-    def max_consumers(self, count: int) -> None:
-        self._change(max_consumers=count)
-
-    @property
-    def workers(self) -> int | tuple[int, int] | None:
-        """Worker processes, as given; can be set at any time. Raises ConfigError."""
-        return self._options.workers
-
-    @workers.setter
-    def workers(self, count: int | tuple[int, int] | None) -> None:
-        self._change(workers=count)
-
-    def _change(self, **changed: Any) -> None:
-        self._options = options = msgspec.structs.replace(self._options, **changed)
-        self._core.set_max_consumers(options.max_consumers)
-        running = self._running or self._starting
-        if running is not None:
-            running.adopt(options)
-
-    def collector_stats(self) -> dict[str, CollectorStats]:
-        """What became of each collector's runs, by key."""
-        return {key: CollectorStats.of(step) for key, step in self._registry.steps.items()}
-
-    def get_publisher(self) -> EventPublisher:
-        """The same as `publisher`."""
-        return self.publisher
-
-    def get_metrics(self) -> Metrics:
-        """The same as `metrics`."""
-        return self.metrics
-
-    def current_load(self) -> Load:
-        """The same as `load`."""
-        return self.load
-
-    def consumer_count(self) -> int:
-        """The same as `consumers`."""
-        return self.consumers
-
-    def observe(self, observer: Any, *, spans: bool = False) -> Callable[[], None]:
-        """Tell an observer what happens, from now on; call what this returns to stop.
-
-        A callable gets records: QueueStarted, Scaling, WorkerStarted, WorkerDied, Overflowed,
-        DrainStarted, DrainFinished; with `spans=True` also each CollectorEvent that is
-        settled. An object is told by its methods: on_queue_started, on_scaled,
-        on_worker_started, on_worker_lost, on_overflowed, on_drain_started and
-        on_drain_finished with the record, and on_sent, on_started and on_settled with the
-        event (`wait_time()` and `service_time()` are its durations). They are called in line
-        and must not wait; one that raises is logged and removed. Raises TypeError.
-        """
-        return self._observers.add(observer, spans)
-
     # -- start and close ----------------------------------------------------------
 
     async def start(self) -> None:
@@ -375,12 +265,12 @@ class CollectorQueue:
         if self._running is not None or self._starting is not None:
             raise CollectorQueueError("the queue is running already")
         refuse_in_import()
-        running = Running(self._core, self._options, self._observers)
+        running = Running(self._core, self._options, self._observers, self._kept)
         self._starting = running
         try:
             try:
-                for collector in list(self.collectors.values()):
-                    running.keep(await running.enter(collector))
+                for step in list(self._registry.steps.values()):
+                    running.keep(await running.enter(step.collector))
                 await running.start_workers(list(self._registry.steps.values()))
             except BaseException:
                 for error in await running.exit_all():

@@ -20,13 +20,16 @@ __all__ = ["Registry"]
 class Registry:
     """The collectors of one queue, by key, in the order they were registered."""
 
-    def __init__(self, core: Core, collectors: Iterable[Collector]) -> None:
+    def __init__(
+        self, core: Core, collectors: Iterable[Collector], dead_letter: object = None
+    ) -> None:
         self._index = core.index
         self._collectors: dict[str, Collector] = {}
         self._joining: set[str] = set()  # keys that are being added
         self.collectors = MappingProxyType(self._collectors)
         for each in collectors:
             self.add(each)
+        self.add_sink(dead_letter)
 
     def add(self, collector: Collector) -> None:
         """From now on events go there. Raises DuplicateKey."""
@@ -56,8 +59,19 @@ class Registry:
         """It has been registered, or will not be."""
         self._joining.discard(key)
 
+    def add_sink(self, sink: object) -> None:
+        """A Collector that dead letters go to, unless it is known. Raises DuplicateKey."""
+        if not isinstance(sink, Collector):
+            return
+        known = self.steps.get(sink.key)
+        if known is None:
+            self._index.add_sink(self.step_for(sink))
+        elif known.collector is not sink:
+            raise DuplicateKey(sink.key)
+
     def route_to(self, step: Step) -> None:
         """From now on events go there."""
+        self.add_sink(step.collector.dead_letter)
         self._index.add(step, step.collector.topics)
         self._collectors[step.key] = step.collector
 

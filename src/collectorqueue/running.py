@@ -9,25 +9,31 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+from collections import deque
 from typing import Any
 
 import msgspec
 
 from collectorqueue._native.core import Core
-from collectorqueue._native.event import Payload
+from collectorqueue._native.event import CollectorEvent, Outcome
+from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
 from collectorqueue._native.remote import RemoteOutlet
-from collectorqueue.admin.metrics import Gauge, Ledger
-from collectorqueue.admin.observers import Observers, WorkerDied, WorkerStarted
+from collectorqueue.admin.metrics import Gauge, Ledger, PolicyStats
+from collectorqueue.admin.observers import DeadLettered, Observers, WorkerDied, WorkerStarted
 from collectorqueue.admin.report import Reporter
 from collectorqueue.admin.autoscaler import Autoscaler, ScalingStats
 from collectorqueue.admin.scaler import PoolScaler, PoolState
 from collectorqueue.flow.collector import Collector
+from collectorqueue.flow.deadletters import DeadLetter, DeadLetters
 from collectorqueue.flow.drain import Drain
 from collectorqueue.flow.failures import FailureLog
+from collectorqueue.flow.fitting import fit
 from collectorqueue.flow.lifecycle import Tenure
 from collectorqueue.flow.pool import ConsumerPool
+from collectorqueue.flow.sizes import measure_by
 from collectorqueue.flow.threads import Threads
+from collectorqueue.flow.typed import Converters
 from collectorqueue.options import Options
 from collectorqueue.quiet import quietly
 from collectorqueue.workers.encoding import Encoding
@@ -65,14 +71,18 @@ def described(collector: Collector) -> tuple[Blueprint, Encoding]:
 class Running:
     """One run of a queue, on one loop."""
 
-    def __init__(self, core: Core, options: Options, observers: Observers) -> None:
+    def __init__(
+        self, core: Core, options: Options, observers: Observers, kept: deque[DeadLetter]
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.context = contextvars.copy_context()
         self.pool = ConsumerPool(core, self.loop, self.context, self._break_down)
         self.threads = Threads(self.loop)
         self.workers: WorkerPool | None = None
         self._outlets: dict[str, RemoteOutlet] = {}
-        self.drain = Drain(core, self.pool, self.loop, self._stop_scaling)
+        self.drain = Drain(
+            core, self.pool, self.loop, self._stop_scaling, self._finish_letters
+        )
         self.closing: asyncio.Task[Any] | None = None
         self._observers = observers
         self._core = core
@@ -81,6 +91,17 @@ class Running:
         self._worker_scaler: Autoscaler | None = None
         self._lent = 0  # consumers
         self._failures = FailureLog(core, self.loop, self.context)
+        self._measure = measure_by(options.size_of)
+        self._converters = Converters()
+        self._letters = DeadLetters(
+            core,
+            core.index.steps,
+            options.dead_letter,
+            kept,
+            self.loop,
+            self.context,
+            on_letter=lambda letter: observers.tell(DeadLettered(letter)),
+        )
         self._tenures: dict[str, Tenure] = {}
         self._leaving: set[asyncio.Task[BaseException | None]] = set()
         self._reporter: Reporter | None = None
@@ -106,14 +127,17 @@ class Running:
             # The rule of the house decides nothing there.
             on_freed=self._scaler.on_finish if options.scaling else None,
             on_compensate=self.pool.run_alone,
-            on_bad_outcome=self._failures.note,
+            on_bad_outcome=self._note_bad,
+            on_written_off=self.pool.write_off,
         )
         for step in steps:
             self.bind(step)
         if self.workers is not None:
             self.workers.crew.join()
         stats = None if self.workers is None else self.workers.stats
-        self.gauge = Gauge(self._core, stats, self.scaling, self.limited_by)
+        self.gauge = Gauge(
+            self._core, stats, self.scaling, self.limited_by, self._policies
+        )
         if options.report_interval:
             self._reporter = Reporter(
                 self.gauge.metrics,
@@ -132,6 +156,13 @@ class Running:
         collector.step = step
         if collector.runs_in == "thread":
             step.rebind(self.threads.wrap(collector.processor))
+        fit(step, self._core, self._measure)
+        convert = self._converters.of(collector) if collector.runs_in != "process" else None
+        if convert is not None:
+            checked = collector.validate == "send"
+            step.convert_by(convert, checked)
+            if checked:
+                self._core.validate_sends()
 
     async def start_workers(self, steps: list[Step]) -> None:
         """Have worker processes for the collectors that run in some; none if none does.
@@ -165,9 +196,6 @@ class Running:
             self.loop,
             self.context,
             settings,
-            queue_type=options.queue_type,
-            default_priority=options.default_priority,
-            ageing=options.ageing,
             on_short=scaler.on_short,
             on_started=self._note_started,
             on_lost=lambda number, pid: self._observers.tell(WorkerDied(number, pid)),
@@ -207,6 +235,22 @@ class Running:
             raise
         pool.crew.join()
         self.gauge.workers = pool.stats
+
+    def _note_bad(self, event: CollectorEvent) -> None:
+        self._failures.note(event)
+        if event.outcome is Outcome.FAILED:
+            self._letters.note(event)
+
+    async def _finish_letters(self) -> None:
+        await self._letters.finish(self.drain.left_s())
+
+    def _policies(self) -> PolicyStats:
+        return PolicyStats(
+            retries=self._core.retries,
+            dead_letters=self._letters.count,
+            written_off=self.pool.written_off,
+            abandoned_threads=self.threads.abandoned,
+        )
 
     def stop(self) -> None:
         """Everything that is not an event: timers, threads, the last log lines."""

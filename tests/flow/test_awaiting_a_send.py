@@ -84,7 +84,8 @@ async def test_a_wrong_argument_is_refused_where_the_send_is_made() -> None:
 
 
 def test_its_signature_can_be_inspected() -> None:
-    wanted = ["self", "x", "delivery", "keys", "topics", "priority", "ttl"]
+    wanted = ["self", "x", "delivery", "keys", "topics", "priority"]
+    wanted += ["ordering_key", "delay", "ttl"]
     for method in (EventPublisher.send, EventPublisher.send_nowait):
         assert list(inspect.signature(method).parameters) == wanted
         assert method.__doc__ is not None

@@ -394,9 +394,7 @@ def test_a_bad_collector_is_refused_naming_value_and_rule(
 @pytest.mark.parametrize(
     "option",
     [
-        "retry",
-        "batch",
-        "rate_limit",
+        "colour",
     ],
 )
 def test_an_option_that_is_not_built_is_refused(option: str) -> None:

@@ -84,8 +84,8 @@ async def test_a_payload_is_sent_as_it_is() -> None:
 @both_loops
 async def test_a_payload_takes_no_keywords_beside_it(keywords: dict[str, Any]) -> None:
     message = (
-        "a Payload says itself whom it is for; give delivery, keys, topics, priority "
-        "and ttl with a plain value only"
+        "a Payload says itself whom it is for; give delivery, keys, topics, priority, "
+        "ordering_key, delay and ttl with a plain value only"
     )
     async with echo_queue() as queue:
         for send in (queue.publisher.send, queue.publisher.request):
@@ -106,7 +106,7 @@ async def test_a_bad_keyword_raises_where_it_is_given_and_nothing_is_accepted() 
         with pytest.raises(TypeError):
             queue.publisher.send_nowait(7, priority="high")
         with pytest.raises(TypeError):
-            await queue.publisher.send(7, delay=3)  # type: ignore[call-arg]
+            await queue.publisher.send(7, colour=3)  # type: ignore[call-arg]
         assert queue.ledger.accepted == 0
 
 

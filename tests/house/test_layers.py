@@ -33,7 +33,7 @@ LINES = [
     {"errors", "quiet"},
 ]
 # `queue` is one room in several files: what assembles the queue, and what runs it.
-PARTS_OF_QUEUE = {"options", "registry", "running", "run", "signals"}
+PARTS_OF_QUEUE = {"options", "registry", "running", "run", "signals", "standing"}
 
 # What may be fetched when first needed, and why not sooner.
 LATE = {

@@ -14,10 +14,12 @@ from typing import Any, Literal, assert_never, assert_type
 
 import collectorqueue
 from collectorqueue import (
+    Batch,
     Collector,
     CollectorEvent,
     CollectorQueue,
     Context,
+    DeadLetter,
     Delivery,
     DrainReport,
     Error,
@@ -30,8 +32,10 @@ from collectorqueue import (
     Overflow,
     Payload,
     QueueType,
+    RateLimit,
     Result,
     ResultList,
+    Retry,
     Router,
     SimpleRouter,
     run,
@@ -44,7 +48,9 @@ from collectorqueue.errors import (
     EventAborted,
     EventDropped,
     NotEncodable,
+    PayloadInvalid,
     PayloadSealed,
+    PayloadTooLarge,
     QueueClosed,
     QueueFailed,
     QueueFull,
@@ -204,6 +210,8 @@ async def publish(publisher: EventPublisher) -> None:
     assert_type(await publisher.request(1, keys="a", timeout=2), ResultList)
     assert_type(await publisher.call("price", {"id": 7}), Any)
     total: int = await publisher.call(Collector("total", len), [1, 2], timeout=0.5)
+    await publisher.send(1, ordering_key="device-7", delay=0.5)
+    await publisher.send(1, ordering_key=1.5)  # type: ignore[arg-type]
     assert_type(publisher.send_threadsafe(1, keys="a", block=False, timeout=1), None)
     future = publisher.request_threadsafe(1, keys="a", timeout=2)
     assert_type(future, concurrent.futures.Future[ResultList])
@@ -314,6 +322,63 @@ async def everything() -> None:
     assert_type(report.aborted, tuple[Payload[Any], ...])
     assert_type(report.ledger.aborted + report.ledger.queued, int)
     assert_type(whole.drain_report, DrainReport | None)
+
+
+# Delivery policies, and collectors with types.
+
+
+async def price(payload: Payload[Order]) -> float:
+    return 1.5 * payload.value["id"]
+
+
+async def checked(payload: Payload[Order]) -> Ok[str] | Error:
+    return Ok("fine") if payload.value else Error("empty")
+
+
+def size(payload: Payload[str]) -> int:
+    return len(payload.value)
+
+
+async def many(payloads: list[Payload[Order]]) -> list[int]:
+    return [payload.value["id"] for payload in payloads]
+
+
+def keep(letter: DeadLetter) -> None:
+    assert_type(letter.attempts, int)
+    assert_type(letter.payload, Payload[Any])
+    assert_type(letter.first_failed + letter.last_failed + letter.sent, float)
+
+
+async def typed(publisher: EventPublisher) -> None:
+    priced = Collector("price", price, payload_type=Order, validate="send")
+    assert_type(priced, Collector[Order, float])
+    assert_type(await publisher.call(priced, {"id": 7}), float)
+    assert_type(await publisher.call(Collector("checked", checked), {"id": 7}), str)
+    assert_type(await publisher.call(Collector("size", size), "text"), int)
+    assert_type(await publisher.request({"id": 7}, keys="price"), ResultList)
+    await publisher.call(priced, "no order")  # type: ignore[misc]
+    declared: Collector[Order, float] = Collector("price", price)
+    of_anything: Collector = declared
+    of_anything.rate_limit = RateLimit(10, per=60, burst=5)
+    of_anything.max_concurrency = 3
+    Collector(
+        "many",
+        many,
+        batch=Batch(200, wait=0.1, by=lambda payload: payload.value["shop"]),
+        retry=Retry(attempts=5, on=(OSError,), never=(ConnectionError,)),
+        timeout=5,
+        dead_letter=keep,
+    )
+    whole = CollectorQueue(
+        [priced], dead_letter=of_anything, max_bytes=2**20, size_of=len
+    )
+    assert_type(whole.dead_letters, tuple[DeadLetter, ...])
+    assert_type(whole.metrics.policies.retries, int)
+    try:
+        await publisher.send(b"", keys="price")
+    except (PayloadInvalid, PayloadTooLarge) as error:
+        print(error)
+    Collector("price", price, retry=3)  # type: ignore[call-overload]
 
 
 # Errors, and what they carry.

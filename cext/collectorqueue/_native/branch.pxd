@@ -10,3 +10,4 @@ cdef class Branch(Driver):
 
     cdef int inherit(self, str why) except -1
     cdef object turn(self, object thrown)
+    cdef int over(self, bint gave_up) except -1

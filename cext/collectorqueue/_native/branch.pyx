@@ -10,8 +10,8 @@ from collections.abc import Coroutine
 cimport cython
 
 from collectorqueue._native.clock cimport monotonic_ns
-from collectorqueue._native.driver cimport DONE, GIVEN_UP, SUSPENDED, Driver
-from collectorqueue._native.plan cimport count_run
+from collectorqueue._native.driver cimport DONE, GIVEN_UP, SUSPENDED, Driver, late
+from collectorqueue._native.plan cimport TIMED, count_run
 from collectorqueue._native.results cimport Ok
 
 cdef object CancelledError = asyncio.CancelledError
@@ -66,20 +66,38 @@ cdef class Branch(Driver):
         else:
             self.begun = True
             if thrown is None:
-                status = self.begin(self.step, self.event)
+                status = self.begin(self.step, self.event, self.event.payload)
             else:
                 self.never_begun(thrown)
         if status == SUSPENDED:
+            if self.step.policies & TIMED and self.deadline is None and not self.timed_out:
+                self.set_deadline()     # it was begun as a plain function
             yielded, self.yielded = self.yielded, None
             return yielded
-        count_run(self.step, type(self.answer) is Ok, monotonic_ns() - self.event.start_ns)
-        self.gathering.collected(self.at, self.answer, self.verdict == GIVEN_UP)
-        self.gathering.let_go()
+        if not self.written_off:
+            self.over(self.verdict == GIVEN_UP)
         if self.leaving:
             raise CancelledError()
         raise StopIteration
 
+    cdef dict made_by_now(self):
+        return self.gathering.converted
+
+    cdef int over(self, bint gave_up) except -1:
+        """What the collector answered is its part."""
+        count_run(self.step, type(self.answer) is Ok, monotonic_ns() - self.event.start_ns)
+        self.gathering.part_over(self.at, self.answer, gave_up)
+        return self.gathering.let_go()
+
+    cdef int write_off(self) except -1:
+        self.written_off = True
+        self.answer = late(self.step)
+        self.over(False)
+        self.core.on_written_off(self)
+        return 0
+
     cdef int abort(self, str why) except -1:
+        self.timed_out = False
         self.abort_why = why
         return self.cancel_task()
 

@@ -5,40 +5,43 @@ No user code runs from here, except a custom router's `select`; how many consume
 should be, what is logged and what is drained when, is decided by the callables handed in.
 """
 from contextvars import copy_context
+from operator import attrgetter
 
 cimport cython
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 
 from collectorqueue._native.clock cimport monotonic_ns
-from collectorqueue._native.barrier cimport Barriers
 from collectorqueue._native.counters cimport count_ns
 from collectorqueue._native.context cimport Scope, current_scope
-from collectorqueue._native.door cimport BROKEN, CLOSED, DRAINING, NEW, OPEN, Door, this_thread
+from collectorqueue._native.door cimport BROKEN, CLOSED, DRAINING, NEW, OPEN, this_thread
 from collectorqueue._native.event cimport (
-    ABORTED, DROPPED, ELSEWHERE, FAILED, IN_HAND, IN_LANE, OK, QUEUED, RUNNING, UNROUTED,
-    CollectorEvent, EventWait, Payload, new_event, wake_waiters,
+    ABORTED, ADMITTED, BATCH, DROPPED, ELSEWHERE, EXPIRES, FAILED, HELD_BACK, IN_HAND,
+    IN_LANE, IN_PARTS, KEYED, OK, QUEUED, ROUTED, RUNNING, UNROUTED, CollectorEvent,
+    new_event, wake_waiters,
 )
-from collectorqueue._native.lanes cimport Lane, make_lane
-from collectorqueue._native.outlet cimport Elsewhere
+from collectorqueue._native.helping cimport Helping
+from collectorqueue._native.holders cimport Parts, events_of
+from collectorqueue._native.lanes cimport Lane, LifoLane, make_lane
+from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.plan cimport Step
+from collectorqueue._native.postponed cimport too_late
 from collectorqueue._native.results cimport Error, Ok
 from collectorqueue._native.router cimport Index, describe_miss
 from collectorqueue._native.seats cimport Seat
 from collectorqueue._native.sums cimport (
-    catch_up, count_busy, count_left, count_sent, count_unqueued,
+    catch_up, count_busy, count_left, count_queued_again, count_sent, count_unqueued,
 )
 from collectorqueue._native.timers cimport Timers
-from collectorqueue._native.waits cimport Waits
 from collectorqueue._native.untracked cimport is_atomic, is_tracked, track
 
 from collectorqueue.errors import (
-    EventAborted, EventDropped, QueueClosed, QueueFailed, Unrouted, WrongThread,
+    ConfigError, EventAborted, EventDropped, QueueClosed, QueueFailed, Unrouted, WrongThread,
 )
 
 
 @cython.final
 @cython.no_gc_clear
-cdef class Core(Door):
+cdef class Core(Helping):
     """The state of one queue. Belongs to one loop and its thread."""
 
     def __cinit__(self, *, queue_type, Py_ssize_t capacity, int64_t default_priority,
@@ -48,26 +51,26 @@ cdef class Core(Door):
         self.waits_when_full = overflow == "wait"
         self.drops_oldest = overflow == "drop_oldest"
         self.drops_incoming = overflow == "drop_incoming"
+        self.order = (queue_type, default_priority, ageing)
         self.lane = make_lane(queue_type, default_priority, ageing, self.drops_oldest)
         self.capacity = capacity
-        self.strict_routes = strict_routes
+        self.strict_routes = self.checks_sends = strict_routes
         self.propagate = propagate
-        self.threads_must_ask = strict_routes or propagate
+        # Of a stack, an ordering key is refused where it is sent.
+        self.threads_must_ask = strict_routes or propagate or queue_type == "lifo"
         self.max_consumers = max_consumers
         self.phase = NEW
         self.clear()
 
     def clear(self):
         """Back to an empty ledger."""
-        Door.clear(self)
-        self.barriers = Barriers()
-        self.waits = Waits()
+        Helping.clear(self)
         self.when_empty = None
-        self.elsewhere = Elsewhere()
 
     # -- life ---------------------------------------------------------------------
 
-    def open(self, loop, context, *, on_short, on_freed, on_compensate, on_bad_outcome):
+    def open(self, loop, context, *, on_short, on_freed, on_compensate, on_bad_outcome,
+             on_written_off):
         """Accept events from now on, in this thread, for this loop."""
         self.clear()
         self.attend(loop, context)
@@ -77,6 +80,7 @@ cdef class Core(Door):
         self.on_freed = on_freed
         self.on_compensate = on_compensate
         self.on_bad_outcome = on_bad_outcome
+        self.on_written_off = on_written_off
         self.failure = None
         self.phase = OPEN
 
@@ -115,10 +119,12 @@ cdef class Core(Door):
         cdef CollectorEvent event
         found = []
         for seat in list(self.seats):
-            event = (<Seat>seat).event
-            if event is not None and event.state == RUNNING:
-                found.append((event, seat))
-                self.settle(event, ABORTED, Error(error), now)
+            if (<Seat>seat).event is None:
+                continue
+            for event in events_of((<Seat>seat).event):
+                if event.state == RUNNING:
+                    found.append((event, seat))
+                    self.settle(event, ABORTED, Error(error), now)
         return found
 
     def queued_payloads(self):
@@ -126,18 +132,27 @@ cdef class Core(Door):
         return [(<CollectorEvent>event).payload for event in self.queued_events()]
 
     def queued_events(self):
-        """The events that wait, next one first."""
-        return self.elsewhere.waiting() + self.lane.events()
+        """The events that wait, next one first: those of the lane before those that wait for
+        something else than a consumer."""
+        cdef CollectorEvent event
+        found = {}
+        for event in self.elsewhere.waiting() + self.lane.events():
+            found.update(events_of(event))
+        for event in sorted(self.postponed_events(), key=attrgetter("id")):
+            found[event] = None
+        return [event for event in found if event.state == QUEUED]
 
     def running(self):
         """The events that run now, here or elsewhere."""
-        here = Door.running(self)
-        seen = set(here)
-        return here + [event for event in self.elsewhere.running() if event not in seen]
+        found = {}
+        for event in Helping.running(self):
+            found.update(events_of(event))
+        found.update(dict.fromkeys(self.elsewhere.running()))
+        return list(found)
 
     def abort_running(self, why):
         """Cancel everything that runs."""
-        Door.abort_running(self, why)
+        Helping.abort_running(self, why)
         self.elsewhere.abort(why)
 
     def emptied(self):
@@ -147,6 +162,7 @@ cdef class Core(Door):
             future.set_result(None)
         else:
             self.when_empty = future
+            self.look_if_empty()
         return future
 
     def use_router(self, select, whole_step):
@@ -169,30 +185,57 @@ cdef class Core(Door):
     # -- put ----------------------------------------------------------------------
 
     def check_route(self, Payload payload not None):
-        """Raise Unrouted if it must match something and does not."""
+        """Raise Unrouted if it must match something and does not, PayloadInvalid if its
+        value is not what a collector wants to be asked for."""
+        cdef Step step
         if self.strict_routes and self.matches_nothing(payload):
             raise Unrouted(describe_miss(payload))
+        if self.validates and self.custom_route is None:
+            route = self.route(payload)
+            for step in route if type(route) is tuple else (route,):
+                if step.validates:
+                    step.convert(payload)
+
+    def validate_sends(self):
+        """Some collector wants payloads to be checked when they are sent."""
+        self.validates = self.checks_sends = self.threads_must_ask = True
 
     cdef CollectorEvent enter(self, Payload payload):
         """The event of a payload that is accepted now; not put anywhere yet."""
-        if self.strict_routes:
+        if self.checks_sends:
             self.check_route(payload)
+        if payload.rare is not None and payload.rare.ordering_key is not None and (
+                type(self.lane) is LifoLane):
+            raise ConfigError(
+                "a LIFO queue takes the latest first and cannot keep the order of "
+                f"ordering_key={payload.rare.ordering_key!r}")
+        if self.max_bytes:
+            return self.enter_sized(payload)
         self.sequence += 1
         return new_event(payload, self.home, self.sequence, monotonic_ns())
+
+    cdef CollectorEvent enter_sized(self, Payload payload):
+        cdef CollectorEvent event
+        cdef int64_t size = self.size_of(payload)
+        self.sequence += 1
+        event = new_event(payload, self.home, self.sequence, monotonic_ns())
+        event.size = <uint32_t>size
+        self.queued_bytes += size
+        return event
 
     cdef CollectorEvent accept(self, Payload payload):
         cdef CollectorEvent event = self.enter(payload)
         if self.propagate:
             event.result = copy_context()
             track(event)
-        self.lane.push(event)
-        count_sent(self, event.sent_ns)
-        if payload.rare is not None:
-            event.expires = True
-            self.timers.add(event.sent_ns + ttl_ns(payload), event)
-        if self.coming == 0 and self.turning == 0:
-            # A consumer that is at work takes it next, or calls for help if it must wait.
-            self.call_for_help()
+        if payload.rare is None or not self.postpone(event):
+            self.lane.push(event)
+            count_sent(self, event.sent_ns)
+            if self.coming == 0 and self.turning == 0:
+                # A consumer at work takes it next, or calls for help if it must wait.
+                self.call_for_help()
+        else:
+            count_sent(self, event.sent_ns)
         if self.on_sent is not None:
             self.on_sent(event)
         return event
@@ -202,8 +245,11 @@ cdef class Core(Door):
         cdef Lane lane
         for lane in [self.lane, *self.elsewhere.lanes()]:
             event = lane.least_wanted(payload)
-            if event is not None and (worst is None or lane.less_wanted(event, worst)):
+            if event is not None and (worst is None or self.apart.less_wanted(event, worst)):
                 worst = event
+        event = self.apart.first(payload)
+        if event is not None and (worst is None or self.apart.less_wanted(event, worst)):
+            worst = event
         if worst is None:
             return False
         self.oldest_dropped += 1
@@ -211,7 +257,7 @@ cdef class Core(Door):
         try:
             self.withdraw(worst, DROPPED, EventDropped(
                 "dropped for a newer one: the queue was full, its capacity is "
-                f"{self.capacity}"))
+                f"{self.bound()}"))
             if self.on_overflow is not None:
                 self.on_overflow()
         finally:
@@ -228,14 +274,14 @@ cdef class Core(Door):
         if event.state == QUEUED:
             self.incoming_dropped += 1
             self.settle(event, DROPPED, Error(EventDropped(
-                f"the queue was full, its capacity is {self.capacity}")), monotonic_ns())
+                f"the queue was full, its capacity is {self.bound()}")), monotonic_ns())
         if self.on_overflow is not None:
             self.on_overflow()
         return event
 
-    def fill_place(self, Payload payload not None):
+    def fill_place(self, Payload payload not None, place):
         """Accept a payload in the place that its sender waited for."""
-        self.reserved -= 1
+        self.give_place(place)
         if self.phase != OPEN:
             raise QueueClosed("the queue was closed while a send waited for room")
         try:
@@ -243,6 +289,33 @@ cdef class Core(Door):
         finally:
             if self.parked:
                 self.admit()
+
+    def send_straight(self, Step step not None, Payload payload not None):
+        """Accept a payload for one step, in whatever state the queue is, routers passed by.
+
+        Raises QueueFull at twice the capacity, and QueueClosed.
+        """
+        cdef CollectorEvent event
+        if self.phase != OPEN and self.phase != DRAINING:
+            raise QueueClosed("the queue is closed")
+        if self.queued + self.handed >= 2 * self.capacity:
+            self.refuse(f"the queue holds twice its capacity of {self.capacity} events")
+        self.sequence += 1
+        event = new_event(payload, self.home, self.sequence, monotonic_ns())
+        event.flags |= ROUTED
+        event.route = step
+        self.lane.push(event)
+        count_sent(self, event.sent_ns)
+        if self.coming == 0 and self.turning == 0:
+            self.call_for_help()
+        if self.on_sent is not None:
+            self.on_sent(event)
+        return event
+
+    def ages(self, CollectorEvent event not None, Error error not None):
+        """How many seconds before its end an event was sent, and this error first came."""
+        return ((event.end_ns - event.sent_ns) / 1e9,
+                (event.end_ns - (error.first_failed_ns or event.end_ns)) / 1e9)
 
     # -- take ---------------------------------------------------------------------
 
@@ -253,20 +326,21 @@ cdef class Core(Door):
             event = self.lane.pop()
             if event is None:
                 return None
-            if event.expires and now - event.sent_ns >= ttl_ns(event.payload):
-                self.drop_expired(event)    # the loop was held up, no timer could ring
-                continue
             event.place = IN_HAND
+            if event.flags & EXPIRES and self.is_expired(event, now):
+                continue                    # the loop was held up, no timer could ring
             return event
 
     cdef int take_out(self, CollectorEvent event, int64_t now) except -1:
         """From queued to in flight."""
         event.state = RUNNING
         event.start_ns = now
+        self.queued_bytes -= event.size
         count_unqueued(self, now)
         count_busy(self, now)
         self.in_flight += 1
-        if event.expires:
+        if event.flags & EXPIRES:
+            event.flags &= ~EXPIRES
             self.sweep_timers()
         if self.parked:
             self.admit()
@@ -274,10 +348,40 @@ cdef class Core(Door):
             self.on_started(event)
         return 0
 
-    cdef int sweep_timers(self) except -1:
-        """Most deadlines are of events that have started: do not keep those alive."""
-        if len(self.timers) > 64 and len(self.timers) > 2 * self.queued:
-            self.timers.keep(is_queued)
+    cdef int begin_item(self, CollectorEvent item, int64_t now) except -1:
+        """From queued to in flight, as one of a batch: that makes one consumer busy."""
+        item.state = RUNNING
+        item.start_ns = now
+        item.flags &= ~(EXPIRES | ROUTED)
+        self.queued_bytes -= item.size
+        count_unqueued(self, now)
+        count_ns(&self.times.waits, now - item.sent_ns)
+        self.in_flight += 1
+        if self.on_started is not None:
+            self.on_started(item)
+        return 0
+
+    cdef int count_helper(self, int64_t now) except -1:
+        """One more consumer is busy with an event that runs."""
+        catch_up(self, now)
+        self.counted_ns = max(self.counted_ns, now)
+        return count_busy(self, now)
+
+    cdef int wait_again(self, CollectorEvent event, char place, int64_t now) except -1:
+        """From in flight back to queued; for what, is said by its place."""
+        event.state = QUEUED
+        event.place = place
+        self.in_flight -= 1
+        self.queued_bytes += event.size
+        return count_queued_again(self, now)
+
+    cdef int put_back(self, CollectorEvent event) except -1:
+        event.place = IN_LANE
+        if self.waits.helped:
+            self.waits.helped.pop(event, None)
+        self.lane = self.lane.put_back(event)
+        if self.coming == 0 and self.turning == 0:
+            self.call_for_help()
         return 0
 
     cdef object route(self, Payload payload):
@@ -285,6 +389,12 @@ cdef class Core(Door):
             return self.custom_select(payload)
         if self.custom_route is not None:
             return self.custom_route
+        return self.index.route(payload)
+
+    cdef object likely_route(self, Payload payload):
+        """Where it would go, if that can be said without asking a custom router."""
+        if self.custom_select is not None or self.custom_route is not None:
+            return None
         return self.index.route(payload)
 
     cdef bint matches_nothing(self, Payload payload) except -1:
@@ -302,6 +412,7 @@ cdef class Core(Door):
         if event.state >= OK:
             return 0
         if event.state == QUEUED:
+            self.queued_bytes -= event.size
             count_unqueued(self, now)
         else:
             catch_up(self, now)
@@ -325,24 +436,37 @@ cdef class Core(Door):
             self.unrouted += 1
         else:
             self.dropped += 1
+        if event.flags & KEYED:
+            self.leave_line(event)
         if event.waiters is not None:
             wake_waiters(event)
         if self.barriers.standing:
             self.barriers.settled(event.id)
-        if self.when_empty is not None and self.queued == 0 and self.in_flight == 0:
-            empty, self.when_empty = self.when_empty, None
-            if not empty.done():
-                empty.set_result(None)
         if outcome != OK:
             self.on_bad_outcome(event)
         if self.on_settled is not None:
             self.on_settled(event)
+        if self.when_empty is not None:
+            self.look_if_empty()
+        return 0
+
+    cdef int look_if_empty(self) except -1:
+        """Somebody waits until nothing is left to do; perhaps only what fills batches is."""
+        if self.queued == 0 and self.in_flight == 0:
+            empty, self.when_empty = self.when_empty, None
+            if not empty.done():
+                empty.set_result(None)
+        elif (self.batches and self.phase == DRAINING and self.in_flight == 0
+                and self.lane.used == self.lane.gone and not self.waits_for_time()):
+            self.mind_batches()
         return 0
 
     cdef int withdraw(self, CollectorEvent event, char outcome, object error) except -1:
         """End an event where it waits, and free its place."""
         if event.state != QUEUED:
             return 0
+        if event.place == IN_PARTS:
+            return (<Parts>self.gatherings[event]).give_up(str(error))
         # Before anybody is told: an observer may end others that wait there.
         self.leave_lane(event)
         self.settle(event, outcome, Error(error), monotonic_ns())
@@ -350,24 +474,21 @@ cdef class Core(Door):
             self.admit()
         return 0
 
-    def expire(self, CollectorEvent event not None):
-        """A ttl is over."""
-        if event.state == QUEUED:
-            self.leave_lane(event)
-            self.drop_expired(event)
-
     cdef int leave_lane(self, CollectorEvent event) except -1:
-        """An event has ended, or was taken, where it waited: a dead entry is there now."""
+        """A run has ended, or was taken, where it waited: a dead entry is there now."""
         if event.place == IN_LANE:
             self.lane.forget(event)
-        elif event.place >= ELSEWHERE:
+            if event.flags & ADMITTED:
+                event.flags &= ~ADMITTED
+                (<Step>event.route).gate.leave()
+        elif event.place == ELSEWHERE or event.place == HELD_BACK:
             self.elsewhere.forget(event)
+        elif event.place != IN_HAND:
+            self.leave_apart(event)
         return 0
 
     cdef int drop_expired(self, CollectorEvent event) except -1:
-        error = EventDropped(
-            f"the event did not start within its ttl of {event.payload.rare} s")
-        self.settle(event, DROPPED, Error(error), monotonic_ns())
+        self.settle(event, DROPPED, Error(too_late(event)), monotonic_ns())
         if self.parked:
             self.admit()
         return 0
@@ -380,107 +501,17 @@ cdef class Core(Door):
         if event.state == QUEUED:
             self.withdraw(event, ABORTED, EventAborted("cancelled before it started"))
             return True
-        for seat in self.seats:
+        cdef bint found = False
+        for seat in list(self.seats):
             if (<Seat>seat).event is event:
                 (<Seat>seat).abort("cancelled while it ran")
-                return True
-        return event.state == RUNNING and self.elsewhere.cancel(event)
+                found = True
+            elif (<Seat>seat).event is not None and (<Seat>seat).event.flags & BATCH and (
+                    event in events_of((<Seat>seat).event)):
+                (<Seat>seat).abort_item(event, "cancelled while its batch ran")
+                found = True
+        return found or event.state == RUNNING and self.elsewhere.cancel(event)
 
-    # -- consumers ----------------------------------------------------------------
-
-    cdef int call_for_help(self) except -1:
-        """A consumer must wait inside a handler while events are queued."""
-        if self.idle:
-            self.wake_one()
-        elif self.consumers < self.max_consumers:
-            self.on_short()
-        elif self.waits.uncovered:
-            self.cover()
-        return 0
-
-    def in_lane(self):
-        """Events that wait for a consumer."""
-        return waiting(self)
-
-    def take_peak(self):
-        """The most events that waited or ran when one paused, since the last call."""
-        peak = self.peak_demand
-        self.peak_demand = waiting(self) + self.busy
-        return peak
-
-    # -- waiting ------------------------------------------------------------------
-
-    cdef Scope inside(self):
-        """The scope of the handler of this queue that is calling; None from outside."""
-        cdef Scope scope = current_scope()
-        while scope is not None:
-            if (scope.event is not None and scope.event.home is self.home
-                    and scope.event.state < OK):
-                return scope
-            scope = scope.parent
-        return None
-
-    def is_inside(self):
-        """Whether a handler of this queue is calling."""
-        return self.inside() is not None
-
-    cdef int begin_wait(self, EventWait wait) except -1:
-        cdef Scope scope = self.inside()
-        if scope is None:
-            return 0
-        if wait.event.home is self.home:
-            self.waits.refuse_circle(scope.event, wait.event)
-        self.waits.begin(wait, scope.event)
-        self.blocked += 1
-        self.cover()
-        return 0
-
-    cdef int end_wait(self, EventWait wait) except -1:
-        self.blocked -= 1
-        self.waits.end(wait)
-        return 0
-
-    cdef int cover(self) except -1:
-        """Give a consumer to what handlers wait for, where none may come free."""
-        cdef EventWait wait
-        for wait in list(self.waits.uncovered):
-            if wait.event.state != QUEUED or wait.event.place > IN_HAND:
-                del self.waits.uncovered[wait]  # it runs, or needs no consumer
-                continue
-            if (waiting(self) > len(self.idle) + self.coming
-                    and self.consumers < self.max_consumers):
-                self.on_short()
-            if waiting(self) > len(self.idle) + self.coming:
-                del self.waits.uncovered[wait]
-                self.on_compensate(wait.event)
-        return 0
-
-    def wait_for_all(self):
-        """A future for the moment when all that was accepted so far has ended."""
-        self.check_loop()
-        self.take_all()
-        return self.barriers.add(self.sequence, self.queued + self.in_flight, self.loop)
-
-    def wait_inside(self):
-        """The same for a handler: it leaves out the events of all who wait like this, or
-        for the handler itself.
-
-        Returns the future and the key to give to `stop_wait_inside`; None from outside.
-        """
-        cdef Scope scope = self.inside()
-        if scope is None:
-            return None
-        self.take_all()
-        events = self.queued_events() + self.running()
-        return self.waits.begin_for_all(scope.event, events, self.loop)
-
-    def stop_wait_inside(self, members):
-        """The wait is over, or was given up."""
-        self.waits.end_for_all(members)
-
-
-cdef int64_t ttl_ns(Payload payload) except -1:
-    return <int64_t>(<double>payload.rare * 1e9)
 
 
 def step_of(collector):
@@ -490,7 +521,3 @@ def step_of(collector):
         return None
     step = (<Core>scope.event.home.hub).index.steps.get(collector.key)
     return step if step is not None and step.collector is collector else None
-
-
-def is_queued(CollectorEvent event):
-    return event.state == QUEUED

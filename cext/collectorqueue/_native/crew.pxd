@@ -15,7 +15,6 @@ cdef class Crew(Elsewhere):
     cdef Lane lane                  # queued events that wait for a worker
     cdef object urgent              # a deque of Errands of events that run by now
     cdef dict holding               # outlets with held events
-    cdef tuple order                # of the queue: for `make_sorted_lane`
     cdef readonly list windows
     cdef list dirty
     cdef list limbo                 # of lost workers, until it is known what they died of
@@ -37,12 +36,10 @@ cdef class Crew(Elsewhere):
     cdef int take_in(self, Window window, Finished *finished, const char *body) except -1
     cdef int flush_now(self) except -1
     cdef int run_short(self) except -1
-    cdef Lane make_lane(self, char place)
     cdef int hold(self, CollectorEvent event) except -1
     cdef int hold_back(self, int64_t now) except -1
     cdef int take_back(self, Window window) except -1
     cdef bint has_any_room(self) except -1
-    cdef bint is_expired(self, CollectorEvent event, int64_t now) except -1
     cdef int serve(self) except -1
     cdef int serve_lane(self, int64_t now) except -1
     cdef int level(self) except -1

@@ -15,12 +15,12 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport int64_t, uint64_t
 
 from collectorqueue._native.clock cimport monotonic_ns
-from collectorqueue._native.core cimport Core, ttl_ns
+from collectorqueue._native.core cimport Core
 from collectorqueue._native.errand cimport Errand, Remote, drop_run
 from collectorqueue._native.event cimport (
     ELSEWHERE, HELD_BACK, QUEUED, RUNNING, CollectorEvent,
 )
-from collectorqueue._native.lanes cimport FifoLane, Lane, make_sorted_lane
+from collectorqueue._native.lanes cimport FifoLane, Lane
 from collectorqueue._native.page cimport BEGUN, Finished
 from collectorqueue._native.plan cimport Step, begin_step
 from collectorqueue._native.results cimport Error, Ok
@@ -39,11 +39,9 @@ cdef enum:
 cdef class Crew(Elsewhere):
     """All workers of one queue."""
 
-    def __cinit__(self, Core core not None, *, queue_type, int64_t default_priority,
-                  int64_t ageing, on_timed, on_short, decode):
+    def __cinit__(self, Core core not None, *, on_timed, on_short, decode):
         self.core = core
-        self.order = (queue_type, default_priority, ageing)
-        self.lane = self.make_lane(ELSEWHERE)
+        self.lane = core.make_lane(ELSEWHERE, core.drops_oldest)
         self.urgent = collections.deque()
         self.holding = {}
         self.windows = []
@@ -52,13 +50,6 @@ cdef class Crew(Elsewhere):
         self.on_timed = on_timed
         self.on_short = on_short
         self.decode = decode
-
-    cdef Lane make_lane(self, char place):
-        """For events that wait, in the order of the queue."""
-        queue_type, default_priority, ageing = self.order
-        lane = make_sorted_lane(queue_type, default_priority, ageing, self.core.drops_oldest)
-        lane.place = place
-        return lane
 
     def join(self):
         """Be where the core's events go that run elsewhere; it has been opened."""
@@ -306,7 +297,7 @@ cdef class Crew(Elsewhere):
                     if window is None:
                         break
                     event = outlet.held.pop()
-                    if not self.is_expired(event, now):
+                    if not self.core.is_expired(event, now):
                         self.start(event, outlet, window, now)
                 if not len(outlet.held):
                     del self.holding[outlet]
@@ -320,7 +311,7 @@ cdef class Crew(Elsewhere):
             return 0        # what came later comes later
         while self.holding and len(self.lane):
             event = self.lane.pop()
-            if self.is_expired(event, now):
+            if self.core.is_expired(event, now):
                 continue
             if not len((<Remote>(<Step>event.route).outlet).held):
                 self.lane.push(event)
@@ -343,7 +334,7 @@ cdef class Crew(Elsewhere):
             event = self.lane.pop()
             if event is None:
                 return 0
-            if self.is_expired(event, now):
+            if self.core.is_expired(event, now):
                 continue
             outlet = <Remote>(<Step>event.route).outlet
             window = None if len(outlet.held) else self.choose(outlet)
@@ -358,12 +349,6 @@ cdef class Crew(Elsewhere):
         for window in self.windows:
             if window.has_room(None):
                 return True
-        return False
-
-    cdef bint is_expired(self, CollectorEvent event, int64_t now) except -1:
-        if event.expires and now - event.sent_ns >= ttl_ns(event.payload):
-            self.core.drop_expired(event)
-            return True
         return False
 
     cdef int level(self) except -1:

@@ -2,7 +2,8 @@
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.context cimport Scope
-from collectorqueue._native.event cimport CollectorEvent, Payload
+from collectorqueue._native.event cimport CollectorEvent
+from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.places cimport Places
 
 cdef extern from *:
@@ -44,6 +45,7 @@ cdef class Door(Places):
     cdef Scope inside(self)
     cdef int has_room(self, Payload payload, bint may_wait) except -1
     cdef bint make_room(self, Payload payload) except -1
+    cdef bint has_bytes(self, int64_t size, int64_t times) noexcept
     cdef int refuse(self, str why) except -1
     cdef bint hand_over(self, Payload payload) except -1
     cdef int take_back(self, Payload payload) except -1

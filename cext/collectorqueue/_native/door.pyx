@@ -8,7 +8,8 @@ that is handed over until it looks.
 import enum
 
 from collectorqueue._native.context cimport Scope
-from collectorqueue._native.event cimport CollectorEvent, Payload
+from collectorqueue._native.event cimport CollectorEvent
+from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.places cimport Places
 
 from collectorqueue.errors import QueueClosed, QueueFull, QueueNotStarted, WrongThread
@@ -38,6 +39,10 @@ cdef class Door(Places):
         self.oldest_dropped = self.incoming_dropped = 0
         self.rung = False
 
+    def bound_bytes(self, most, measure):
+        Places.bound_bytes(self, most, measure)
+        self.threads_must_ask = True
+
     @property
     def is_here(self):
         """Whether the queue's own thread is asking."""
@@ -59,6 +64,7 @@ cdef class Door(Places):
         """The cases that are not plain; a Room, or an error."""
         cdef Scope scope
         cdef Py_ssize_t taken
+        cdef int64_t size
         self.check_accepting()
         if this_thread() != self.thread:
             raise WrongThread(
@@ -66,27 +72,39 @@ cdef class Door(Places):
                 f"got a send from {this_thread()}"
             )
         scope = self.inside()
+        size = self.size_of(payload)
         taken = self.queued + self.reserved + self.handed
         # A place that came free belongs to those who wait for one, in order.
-        if (taken < self.capacity
+        if (taken < self.capacity and self.has_bytes(size, 1)
                 and (scope is not None or not (self.reserved or self.parked))):
             return ROOM
         if self.drops_oldest or self.drops_incoming:
             self.take_all()     # those are older
-            while self.queued + self.reserved >= self.capacity:
+            while (self.queued + self.reserved >= self.capacity
+                    or not self.has_bytes(size, 1)):
                 if self.drops_incoming or not self.make_room(payload):
                     return NEVER
             return ROOM
         if self.waits_when_full and scope is not None:
             # To wait in a handler for its own queue would be a deadlock.
-            if taken < 2 * self.capacity:
+            if taken < 2 * self.capacity and self.has_bytes(size, 2):
                 self.overflow_sends += 1
                 return ROOM
-            self.refuse(f"the queue holds twice its capacity of {self.capacity} events, and "
-                        "a handler that waited for room would wait for itself")
+            self.refuse(f"the queue holds twice its capacity of {self.bound()}, and a handler "
+                        "that waited for room would wait for itself")
         if self.waits_when_full and may_wait:
             return NOT_NOW
-        self.refuse(f"the queue is full: its capacity is {self.capacity} events")
+        self.refuse(f"the queue is full: its capacity is {self.bound()}")
+
+    cdef bint has_bytes(self, int64_t size, int64_t times) noexcept:
+        """Whether there are so many bytes left, of the bound or of that many times it."""
+        return (not self.max_bytes
+                or self.queued_bytes + self.reserved_bytes + size <= times * self.max_bytes)
+
+    def bound(self):
+        """What it may hold, in words."""
+        text = f"{self.capacity} events"
+        return f"{text} and {self.max_bytes} bytes" if self.max_bytes else text
 
     cdef int refuse(self, str why) except -1:
         self.refused_sends += 1

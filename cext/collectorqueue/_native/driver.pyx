@@ -13,21 +13,25 @@ import asyncio
 
 cimport cython
 from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t
 
 from collectorqueue._native.awaiting cimport (
     CQ_RETURNED, CQ_SUSPENDED, advance, cq_outcome, owned,
 )
+from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.context cimport RunContext, begin_run, step_in
 from collectorqueue._native.core cimport Core
 from collectorqueue._native.counters cimport count_ns, expect_count
 from collectorqueue._native.event cimport FAILED, OK, UNROUTED, CollectorEvent
-from collectorqueue._native.plan cimport CALL, MISSING, ROUTER, Step, begin_step
+from collectorqueue._native.payload cimport Payload
+from collectorqueue._native.plan cimport CALL, CONVERTS, MISSING, ROUTER, TIMED, Step, begin_step
 from collectorqueue._native.results cimport (
     Error, Ok, ResultList, as_result, error_from, sealed_list,
 )
 from collectorqueue._native.seats cimport Seat
+from collectorqueue._native.timers cimport Alarm
 
-from collectorqueue.errors import EventAborted
+from collectorqueue.errors import EventAborted, RunTimeout
 
 cdef extern from *:
     """
@@ -101,6 +105,9 @@ cdef extern from *:
 
 cdef object CancelledError = asyncio.CancelledError
 
+cdef enum:
+    GRACE_NS = 500_000_000  # that a cancelled run has to clean up
+
 
 cdef inline int arrive(Driver driver, Step step, CollectorEvent event) except -1:
     """An event has come to a collector: count that, and have a context for it."""
@@ -151,11 +158,15 @@ cdef class Driver(Seat):
         return self.event
 
     @property
+    def current_key(self):
+        return None if self.step is None else self.step.key
+
+    @property
     def current_task(self):
         return self.task
 
-    cdef int begin(self, Step step, CollectorEvent event) except -1:
-        """Call the collector; DONE or SUSPENDED."""
+    cdef int begin(self, Step step, CollectorEvent event, object given) except -1:
+        """Call the collector with its payload, or payloads; DONE or SUSPENDED."""
         cdef PyObject *coroutine = NULL
         cdef PyObject *out = NULL
         cdef cq_outcome outcome
@@ -163,14 +174,21 @@ cdef class Driver(Seat):
         if step.kind == MISSING:
             self.answer = Error.__new__(Error, step.collector)
             return DONE
+        if step.policies & CONVERTS and step.batching is None:
+            try:
+                given = self.converted(step, event.payload)
+            except BaseException as exc:
+                return self.raised(exc)
         self.in_step = True
         outcome = begin_call(
-            <PyObject *>step.call, <PyObject *>event.payload,
+            <PyObject *>step.call, <PyObject *>given,
             <PyObject *>step.ctx if step.with_ctx else NULL, &coroutine, &out)
         self.in_step = False
         if outcome == CQ_SUSPENDED:
             self.coroutine = owned(coroutine)
             self.yielded = owned(out)
+            if step.policies & TIMED:
+                self.set_deadline()
             return SUSPENDED
         if outcome == CQ_RETURNED:
             if type(<object>out) is Ok and step.kind == CALL and self.cancels == 0:
@@ -188,9 +206,15 @@ cdef class Driver(Seat):
         if step.kind == MISSING:
             self.answer = Error.__new__(Error, step.collector)
             return DONE
+        given = event.payload
+        if step.policies & CONVERTS:
+            try:
+                given = self.converted(step, event.payload)
+            except BaseException as exc:
+                return self.raised(exc)
         self.in_step = True
         outcome = run_call(
-            <PyObject *>step.call, <PyObject *>event.payload,
+            <PyObject *>step.call, <PyObject *>given,
             <PyObject *>step.ctx if step.with_ctx else NULL, &coroutine, &out)
         self.in_step = False
         if outcome == CQ_SUSPENDED:
@@ -199,6 +223,19 @@ cdef class Driver(Seat):
         if outcome == CQ_RETURNED:
             return self.returned(owned(out))
         return self.raised(owned(out))
+
+    cdef object converted(self, Step step, Payload payload):
+        """The payload as its collector wants it: made once for all that want the same."""
+        cdef dict made = self.made_by_now()
+        if made is None:
+            return step.convert(payload)
+        if step.convert not in made:
+            made[step.convert] = step.convert(payload)
+        return made[step.convert]
+
+    cdef dict made_by_now(self):
+        """What was made of the event's payload for others; None: there are no others."""
+        return None
 
     cdef int resume(self, object thrown) except -1:
         """Go on after a suspension, with an exception or without; DONE or SUSPENDED."""
@@ -217,6 +254,9 @@ cdef class Driver(Seat):
             self.yielded = owned(out)
             return SUSPENDED
         self.coroutine = None
+        if self.deadline is not None:
+            self.deadline.due_ns = 0
+            self.deadline = None
         if outcome == CQ_RETURNED:
             return self.returned(owned(out))
         return self.raised(owned(out))
@@ -232,6 +272,9 @@ cdef class Driver(Seat):
     cdef int returned(self, object value) except -1:
         if self.step.kind == ROUTER:
             self.answer = whole_answer(value)
+        elif self.step.batching is not None and (
+                type(value) is list or type(value) is ResultList):
+            self.answer = value     # one for each of the batch
         else:
             self.answer = as_result(value)
         if self.cancels:
@@ -254,9 +297,12 @@ cdef class Driver(Seat):
                 self.verdict = GIVEN_UP
                 self.answer = Error(EventAborted("the task of its consumer was cancelled"))
             return 0
-        if self.our_cancels:
+        if self.our_cancels and self.timed_out:
+            self.answer = late(self.step)
+        elif self.our_cancels:
             self.verdict = GIVEN_UP
             self.answer = Error(EventAborted(self.abort_why))
+        self.timed_out = False
         self.spent = self.spent or not heard
         self.take_back_cancels()
         return 0
@@ -272,6 +318,33 @@ cdef class Driver(Seat):
         self.our_cancels = 0
         return 0
 
+    # -- timeouts -------------------------------------------------------------------------
+
+    cdef int set_deadline(self) except -1:
+        """It waits: from now on its collector's timeout can end it."""
+        cdef Deadline deadline = Deadline.__new__(Deadline)
+        self.core.sweep_timers()
+        deadline.driver = self
+        self.deadline = deadline
+        self.timed_out = False
+        return self.core.timers.set_alarm(
+            deadline, monotonic_ns() + self.step.timeout_ns)
+
+    cdef int time_out(self) except -1:
+        """Its time is over: cancel it, and if it does not end then, go on without it."""
+        if self.timed_out:
+            self.deadline = None
+            return self.write_off()
+        self.timed_out = True
+        self.cancel_task()
+        if self.deadline is not None:
+            self.core.timers.set_alarm(self.deadline, monotonic_ns() + GRACE_NS)
+        return 0
+
+    cdef int write_off(self) except -1:
+        """Settle what it runs, and let others have its place."""
+        return 0
+
     cdef int cancel_task(self) except -1:
         if self.task is None or self.task.done():
             return 0
@@ -281,6 +354,20 @@ cdef class Driver(Seat):
         finally:
             self.cancelling_now = False
         return 0
+
+
+@cython.final
+cdef class Deadline(Alarm):
+    """When a run must have ended."""
+
+    cdef int ring(self, int64_t now) except -1:
+        return self.driver.time_out()
+
+
+cdef Error late(Step step):
+    """What becomes of a run that was too slow."""
+    return Error(RunTimeout(
+        f"the run took longer than its timeout of {step.timeout_ns / 1e9:g} s"))
 
 
 cdef object whole_answer(object value):

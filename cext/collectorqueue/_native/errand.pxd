@@ -2,10 +2,11 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from collectorqueue._native.core cimport Core
-from collectorqueue._native.event cimport CollectorEvent, Payload
+from collectorqueue._native.event cimport CollectorEvent
 from collectorqueue._native.gathering cimport Gathering
 from collectorqueue._native.lanes cimport Lane
 from collectorqueue._native.outlet cimport Outlet
+from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.plan cimport Step
 
 

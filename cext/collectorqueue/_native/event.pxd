@@ -1,7 +1,8 @@
 """What travels: the payload a publisher made, and the event the queue made of it."""
 from cpython.ref cimport PyObject
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t
 
+from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.results cimport ResultList
 
 # States of an event; from OK on they are outcomes.
@@ -13,21 +14,23 @@ cdef enum Place:
     IN_HAND         # taken from there, and about to begin
     ELSEWHERE       # waiting for another process
     HELD_BACK       # likewise, for its collector's limit
+    DELAYED         # until its time comes
+    BEHIND          # others with its ordering key
+    TO_RETRY        # until it is run again
+    AT_GATE         # of its collector, which has a limit
+    IN_BATCH        # that fills, or waits for a consumer
+    IN_PARTS        # of its several collectors, none runs: some of them wait
 
-cdef enum Mode:
-    BY_BROADCAST, BY_KEY, BY_TOPIC
-
-
-cdef class Payload:
-    cdef readonly object value
-    cdef object address             # None, one str, or a tuple of str
-    cdef object rare                # None, or the ttl in seconds
-    cdef int32_t number             # the priority
-    cdef char mode
-    cdef char prioritised
-    cdef char sealed
-    cdef char tracked               # the garbage collector looks at it
-
+# What is special about an event.
+cdef enum Flag:
+    EXPIRES = 1     # it has a ttl, and has not started
+    KEYED = 2       # it stands in the line of its ordering key
+    ROUTED = 4      # it comes back: where it goes is known
+    ADMITTED = 8    # it holds a place of its collector's limit, and has not begun
+    LATE = 16       # it is in the lane behind events that came after it
+    PART = 32       # not an event, but one collector's part of one: `waiters` is a Share
+    BATCH = 64      # nor this, but many for one run: `waiters` is a Bundle
+    ON_TRIAL = 128  # it may join the batch that those before it are in, or goes back
 
 cdef class Hub:
     cdef Home home
@@ -53,8 +56,9 @@ cdef class CollectorEvent:
     cdef int64_t start_ns
     cdef int64_t end_ns
     cdef char state
-    cdef char expires
     cdef char place                 # where it is while it is QUEUED
+    cdef uint16_t flags             # Flag
+    cdef uint32_t size              # bytes, as they are counted
 
 
 cdef class EventWait:
@@ -78,11 +82,7 @@ cdef class Labelled:
 
 # Functions, not methods: a table of methods would cost 8 bytes an object.
 cdef CollectorEvent new_event(Payload payload, Home home, int64_t id, int64_t now)
-cdef int aim(Payload payload, object delivery, object keys, object topics) except -1
 cdef ResultList results_of(CollectorEvent event)
-cdef int track_payload(Payload payload) except -1
 cdef int add_waiter(CollectorEvent event, object future) except -1
 cdef int drop_waiter(CollectorEvent event, object future) except -1
 cdef int wake_waiters(CollectorEvent event) except -1
-cdef Payload as_payload(object x, object delivery, object keys, object topics,
-                        object priority, object ttl)

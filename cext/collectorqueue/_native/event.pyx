@@ -6,28 +6,20 @@ so that a million events can stay out of the garbage collector's way.
 """
 import asyncio
 import enum
-import types
 from collections.abc import Coroutine
 
 cimport cython
 from cpython.ref cimport PyObject
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int64_t
 
 from collectorqueue._native.awaiting cimport (
     CQ_RETURNED, CQ_SUSPENDED, Step_function, forget_stop, handed_over, owned,
 )
-from collectorqueue._native.results cimport Error, Ok, ResultList, sealed_list
-from collectorqueue._native.untracked cimport is_atomic, track
+from collectorqueue._native.payload cimport Payload
+from collectorqueue._native.results cimport ResultList, sealed_list
+from collectorqueue._native.untracked cimport track
 
-from collectorqueue.errors import ConfigError, PayloadSealed, WrongLoop
-
-
-class Delivery(enum.StrEnum):
-    """Whom a payload is for."""
-
-    BROADCAST = "broadcast"
-    KEY = "key"
-    TOPIC = "topic"
+from collectorqueue.errors import ConfigError, WrongLoop
 
 
 class Outcome(enum.StrEnum):
@@ -40,8 +32,6 @@ class Outcome(enum.StrEnum):
     ABORTED = "aborted"
 
 
-cdef tuple DELIVERIES = (Delivery.BROADCAST, Delivery.KEY, Delivery.TOPIC)
-cdef dict MODES = {"broadcast": BY_BROADCAST, "key": BY_KEY, "topic": BY_TOPIC}
 cdef tuple OUTCOMES = (
     None, None,
     Outcome.OK, Outcome.FAILED, Outcome.UNROUTED, Outcome.DROPPED, Outcome.ABORTED,
@@ -50,200 +40,11 @@ cdef tuple OUTCOMES = (
 
 cdef extern from *:
     """
-    CQ_POOL(cq_payload)
     CQ_POOL(cq_event)
     CQ_AWAITABLE(cq_wait)
     """
     void step_waits_by "cq_wait_step_by"(object type, Step_function step)
-    void use_payload_pool "cq_payload_use_pool"(object type)
     void use_event_pool "cq_event_use_pool"(object type)
-
-
-@cython.final
-cdef class Payload:
-    """A value and whom it is for.
-
-        Payload({"id": 7})                              # broadcast
-        Payload({"id": 7}, topics="order.paid")         # every collector of the topic
-        Payload({"id": 7}, keys=["mail", "audit"])      # these two
-
-    `keys` and `topics` are one str or several. `priority` (lower first) counts in a
-    PRIORITY queue only. `ttl` is in seconds from being sent: an event that has not started
-    by then ends DROPPED. A payload can be changed until it is sent.
-    """
-
-    __class_getitem__ = classmethod(types.GenericAlias)
-
-    def __cinit__(self, value, delivery=None, keys=None, topics=None, priority=None,
-                  *, ttl=None):
-        self.value = value
-        if delivery is not None:
-            aim(self, delivery, keys, topics)
-        elif type(topics) is str and keys is None:
-            self.mode = BY_TOPIC
-            self.address = topics
-        elif type(keys) is str and topics is None and len(<str>keys):
-            self.mode = BY_KEY
-            self.address = keys
-        elif topics is not None or keys is not None:
-            aim(self, delivery, keys, topics)
-        if priority is not None:
-            self.set_priority(priority)
-        if ttl is not None:
-            self.rare = checked_ttl(ttl)
-        if not is_atomic(value):
-            track_payload(self)
-
-    @property
-    def delivery(self):
-        """A `Delivery`."""
-        return DELIVERIES[self.mode]
-
-    @property
-    def keys(self):
-        """The collector keys it is for, as a tuple; empty unless `Delivery.KEY`."""
-        return as_tuple(self.address) if self.mode == BY_KEY else ()
-
-    @property
-    def topics(self):
-        """The topics it is sent on, as a tuple; empty unless `Delivery.TOPIC`."""
-        return as_tuple(self.address) if self.mode == BY_TOPIC else ()
-
-    @property
-    def priority(self):
-        """An int, lower first; None: the queue's `default_priority`."""
-        return self.number if self.prioritised else None
-
-    @property
-    def ttl(self):
-        """Seconds from being sent in which it must start; None: for ever."""
-        return self.rare
-
-    def set_delivery(self, delivery, keys=None, topics=None):
-        """Say anew whom it is for. Raises PayloadSealed once it has been sent."""
-        self.check_open()
-        aim(self, delivery, keys, topics)
-
-    def set_priority(self, priority):
-        """Say anew how urgent it is, lower first; between -2**31 and 2**31 - 1.
-
-        Raises PayloadSealed once it has been sent.
-        """
-        self.check_open()
-        if isinstance(priority, bool) or not isinstance(priority, int):
-            raise TypeError(f"priority must be an int, got {priority!r}")
-        if not -2**31 <= priority < 2**31:
-            raise ConfigError(
-                f"priority must be between -2**31 and 2**31 - 1, got {priority!r}")
-        self.number = priority
-        self.prioritised = True
-
-    def check_open(self):
-        if self.sealed:
-            raise PayloadSealed("a payload cannot be changed after it was sent")
-
-    def __repr__(self):
-        inside = [repr(self.value)]
-        if self.mode == BY_KEY:
-            inside.append(f"keys={self.address!r}")
-        elif self.mode == BY_TOPIC:
-            inside.append(f"topics={self.address!r}")
-        if self.prioritised:
-            inside.append(f"priority={self.number}")
-        if self.rare is not None:
-            inside.append(f"ttl={self.rare}")
-        return f"Payload({', '.join(inside)})"
-
-
-use_payload_pool(Payload)
-
-
-cdef int aim(Payload payload, object delivery, object keys, object topics) except -1:
-    cdef char mode
-    if delivery is None:
-        if keys is not None and topics is not None:
-            raise ConfigError(
-                "a payload with both keys and topics needs a delivery, got "
-                f"keys={keys!r}, topics={topics!r}"
-            )
-        mode = BY_KEY if keys is not None else (
-            BY_TOPIC if topics is not None else BY_BROADCAST)
-    else:
-        if not isinstance(delivery, str) or delivery not in MODES:
-            raise ConfigError(
-                "delivery must be one of 'broadcast', 'key', 'topic', "
-                f"got {delivery!r}"
-            )
-        mode = MODES[delivery]
-    if mode == BY_KEY:
-        address = checked_address("keys", keys)
-    elif mode == BY_TOPIC:
-        address = checked_address("topics", topics)
-    else:
-        address = None
-        if keys or topics:
-            raise ConfigError(
-                "a broadcast payload takes no keys and no topics, got "
-                f"keys={keys!r}, topics={topics!r}"
-            )
-    if not is_atomic(address):
-        track_payload(payload)
-    payload.mode = mode
-    payload.address = address
-    return 0
-
-
-cdef int track_payload(Payload payload) except -1:
-    track(payload)
-    payload.tracked = True
-    return 0
-
-
-cdef Payload as_payload(object x, object delivery, object keys, object topics,
-                        object priority, object ttl):
-    """What was given to a send as a payload: `x` itself, or one made of it."""
-    if type(x) is Payload:
-        if (delivery is not None or keys is not None or topics is not None
-                or priority is not None or ttl is not None):
-            raise TypeError(
-                "a Payload says itself whom it is for; give delivery, keys, topics, "
-                "priority and ttl with a plain value only"
-            )
-        return x
-    return Payload(x, delivery, keys, topics, priority, ttl=ttl)
-
-
-cdef object as_tuple(object address):
-    return (address,) if isinstance(address, str) else address
-
-
-def checked_address(str name, given):
-    """One str, or a tuple of several."""
-    if given is None:
-        raise ConfigError(f"this delivery needs {name}, got none")
-    if isinstance(given, str):
-        several = (given,)
-    else:
-        try:
-            several = tuple(given)
-        except TypeError:
-            raise TypeError(f"{name} must be a str or several, got {given!r}") from None
-    if not several:
-        raise ConfigError(f"{name} must name at least one, got {given!r}")
-    for one in several:
-        if not isinstance(one, str):
-            raise TypeError(f"{name} must be str, got {one!r}")
-        if not one and name == "keys":
-            raise ConfigError(f"a key must not be empty, got {given!r}")
-    return several[0] if len(several) == 1 else several
-
-
-def checked_ttl(ttl):
-    if isinstance(ttl, bool) or not isinstance(ttl, (int, float)):
-        raise TypeError(f"ttl must be a number of seconds, got {ttl!r}")
-    if not 0 < ttl <= 1e9:
-        raise ConfigError(f"ttl must be above 0 and at most 1e9 seconds, got {ttl!r}")
-    return float(ttl)
 
 
 cdef class Labelled:

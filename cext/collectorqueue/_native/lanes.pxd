@@ -1,7 +1,9 @@
 """Where queued events wait: FIFO ring, LIFO stack, PRIORITY heap."""
 from libc.stdint cimport int64_t
 
-from collectorqueue._native.event cimport CollectorEvent, Payload
+from collectorqueue._native.event cimport CollectorEvent
+from collectorqueue._native.payload cimport Payload
+from collectorqueue._native.worst cimport Worst
 
 
 cdef class Lane:
@@ -16,7 +18,8 @@ cdef class Lane:
     cdef int refill(self, list events) except -1
     cdef int forget(self, CollectorEvent left) except -1
     cdef CollectorEvent least_wanted(self, Payload incoming)
-    cdef bint less_wanted(self, CollectorEvent one, CollectorEvent other) noexcept
+    cdef int stand_at(self, char place) except -1
+    cdef Lane put_back(self, CollectorEvent event)
 
 
 cdef class FifoLane(Lane):
@@ -40,13 +43,16 @@ cdef class PriorityLane(Lane):
     cdef bint newest_first          # whatever the priorities are
     cdef Rank *heap
     cdef list free_slots
-    cdef list worst                 # a heap with the least urgent first; None: not asked for
+    cdef Worst worst                # None: not asked for
 
     cdef int grow(self) except -1
-    cdef int64_t number(self, Payload payload) noexcept
-    cdef bint holds(self, CollectorEvent event) noexcept
-    cdef int push_worst(self, CollectorEvent event) except -1
-    cdef int trim_worst(self, CollectorEvent leaving) except -1
+
+
+cdef class MergingLane(Lane):
+    cdef FifoLane ring
+    cdef PriorityLane late          # by the events' numbers
+
+    cdef int add_up(self) noexcept
 
 
 cdef class Probe:

@@ -7,14 +7,17 @@ or until dead entries are the majority, so giving one up costs O(1) on average.
 """
 import enum
 import heapq
+from operator import attrgetter
 
 cimport cython
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, realloc
 
-from collectorqueue._native.event cimport ABORTED, QUEUED, CollectorEvent, Payload
+from collectorqueue._native.event cimport ABORTED, IN_LANE, LATE, QUEUED, CollectorEvent
+from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.untracked cimport track
+from collectorqueue._native.worst cimport Worst, number_of
 
 cdef extern from *:
     """
@@ -68,7 +71,8 @@ cdef Lane make_lane(object queue_type, int64_t default_priority, int64_t ageing,
     by_priority = PriorityLane()
     by_priority.default_priority = default_priority
     by_priority.ageing = ageing
-    by_priority.worst = [] if drops else None
+    if drops:
+        by_priority.worst = Worst(True, default_priority, 1 << IN_LANE)
     return by_priority
 
 
@@ -81,8 +85,14 @@ cdef Lane make_sorted_lane(object queue_type, int64_t default_priority, int64_t 
         return make_lane(queue_type, default_priority, ageing, drops)
     by_number = PriorityLane()
     by_number.newest_first = True
-    by_number.worst = [] if drops else None
+    if drops:
+        by_number.worst = Worst(False, 0, 1 << IN_LANE)
     return by_number
+
+
+cdef inline bint holds(Lane lane, CollectorEvent event) noexcept:
+    """Whether an entry is not a dead one: its event waits, and here."""
+    return event.state == QUEUED and event.place == lane.place
 
 
 cdef class Lane:
@@ -123,9 +133,15 @@ cdef class Lane:
         """
         return None
 
-    cdef bint less_wanted(self, CollectorEvent one, CollectorEvent other) noexcept:
-        """Whether to give up the one before the other, of two that are least wanted."""
-        return one.id < other.id
+    cdef int stand_at(self, char place) except -1:
+        """Where its events are."""
+        self.place = place
+        return 0
+
+    cdef Lane put_back(self, CollectorEvent event):
+        """Take an event in that came before others did; returns the lane to use now."""
+        self.push(event)
+        return self
 
     def __len__(self):
         return self.used - self.gone
@@ -153,7 +169,7 @@ cdef class FifoLane(Lane):
             self.used -= 1
             # Empty: from the start again, where the places are still in the cache.
             self.head = (self.head + 1) & (size - 1) if self.used else 0
-            if event.state == QUEUED:
+            if holds(self, event):
                 return event
             self.gone -= 1
         if size > KEPT:
@@ -165,13 +181,19 @@ cdef class FifoLane(Lane):
         cdef CollectorEvent event
         while self.used:
             event = <CollectorEvent>self.slots[self.head]
-            if event.state == QUEUED:
+            if holds(self, event):
                 return event
             self.slots[self.head] = None
             self.used -= 1
             self.gone -= 1
             self.head = (self.head + 1) & (size - 1) if self.used else 0
         return None
+
+    cdef Lane put_back(self, CollectorEvent event):
+        cdef MergingLane merging = MergingLane()
+        merging.ring = self
+        merging.late = PriorityLane()
+        return merging.put_back(event)
 
     cdef int grow(self) except -1:
         cdef Py_ssize_t size = len(self.slots)
@@ -187,7 +209,7 @@ cdef class FifoLane(Lane):
         cdef list found = []
         for at in range(self.used):
             event = self.slots[(self.head + at) & (size - 1)]
-            if (<CollectorEvent>event).state == QUEUED:
+            if holds(self, <CollectorEvent>event):
                 found.append(event)
         return found
 
@@ -200,6 +222,63 @@ cdef class FifoLane(Lane):
         self.used = len(events)
         self.gone = 0
         return 0
+
+
+@cython.final
+cdef class MergingLane(Lane):
+    """First in, first out, for events too that come back after others came in.
+
+    A ring as long as there are none: those that are late wait in a heap beside it.
+    """
+
+    cdef int push(self, CollectorEvent event) except -1:
+        self.ring.push(event)
+        return self.add_up()
+
+    cdef Lane put_back(self, CollectorEvent event):
+        event.flags |= LATE
+        self.late.push(event)
+        self.add_up()
+        return self
+
+    cdef CollectorEvent pop(self):
+        cdef CollectorEvent event = None
+        cdef CollectorEvent next_one
+        if self.late.used:
+            next_one = self.ring.least_wanted(None)
+            if next_one is None or self.late.heap[0].sequence < next_one.id:
+                event = self.late.pop()
+                if event is not None:
+                    event.flags &= ~LATE
+        if event is None:
+            event = self.ring.pop()
+        self.add_up()
+        return event
+
+    cdef int add_up(self) noexcept:
+        self.used = self.ring.used + self.late.used
+        self.gone = self.ring.gone + self.late.gone
+        return 0
+
+    cdef list events(self):
+        return list(heapq.merge(self.ring.events(), self.late.events(), key=attrgetter("id")))
+
+    cdef int forget(self, CollectorEvent left) except -1:
+        if left.flags & LATE:
+            left.flags &= ~LATE
+            self.late.forget(left)
+        else:
+            self.ring.forget(left)
+        return self.add_up()
+
+    cdef CollectorEvent least_wanted(self, Payload incoming):
+        cdef CollectorEvent event = self.ring.least_wanted(incoming)
+        cdef CollectorEvent other
+        self.add_up()
+        for other in self.late.events():
+            if event is None or other.id < event.id:
+                event = other
+        return event
 
 
 @cython.final
@@ -218,7 +297,7 @@ cdef class LifoLane(Lane):
         while self.used:
             self.used -= 1
             event = <CollectorEvent>slot_take(<PyObject *>self.slots, self.used)
-            if event.state == QUEUED:
+            if holds(self, event):
                 return event
             self.gone -= 1
         self.bottom = 0
@@ -230,7 +309,7 @@ cdef class LifoLane(Lane):
         self.bottom = min(self.bottom, self.used)
         while self.bottom < self.used:
             event = <CollectorEvent>self.slots[self.bottom]
-            if (<CollectorEvent>event).state == QUEUED:
+            if holds(self, <CollectorEvent>event):
                 return event
             self.bottom += 1
         return None
@@ -240,7 +319,7 @@ cdef class LifoLane(Lane):
         cdef list found = []
         for at in range(self.used - 1, -1, -1):
             event = self.slots[at]
-            if (<CollectorEvent>event).state == QUEUED:
+            if holds(self, <CollectorEvent>event):
                 found.append(event)
         return found
 
@@ -278,7 +357,8 @@ cdef class PriorityLane(Lane):
         if self.newest_first:
             rank.key = -event.id
         else:
-            rank.key = event.id + self.ageing * self.number(event.payload)
+            rank.key = event.id + self.ageing * number_of(
+                event.payload, self.default_priority)
         slot_put(<PyObject *>self.slots, rank.slot, <PyObject *>event)
         at = self.used
         self.used += 1
@@ -290,47 +370,17 @@ cdef class PriorityLane(Lane):
             at = parent
         heap[at] = rank
         if self.worst is not None:
-            self.push_worst(event)
+            self.worst.push(event, self.used)
         return 0
-
-    cdef int64_t number(self, Payload payload) noexcept:
-        """Its priority."""
-        return payload.number if payload.prioritised else self.default_priority
-
-    cdef int push_worst(self, CollectorEvent event) except -1:
-        number = 0 if self.newest_first else -self.number(event.payload)
-        heapq.heappush(self.worst, (number, event.id, event))
-        return self.trim_worst(None)
-
-    cdef int trim_worst(self, CollectorEvent leaving) except -1:
-        """Let go of those that left long ago, and of one that does now."""
-        if len(self.worst) > FEW + 2 * self.used or not self.used:
-            self.worst = [
-                each for each in self.worst
-                if each[2] is not leaving and self.holds(each[2])
-            ]
-            heapq.heapify(self.worst)
-        return 0
-
-    cdef bint holds(self, CollectorEvent event) noexcept:
-        return event.state == QUEUED and event.place == self.place
 
     cdef CollectorEvent least_wanted(self, Payload incoming):
-        cdef CollectorEvent event
-        while self.worst:
-            event = self.worst[0][2]
-            if self.holds(event):
-                if (not self.newest_first
-                        and self.number(incoming) > self.number(event.payload)):
-                    return None
-                return event
-            heapq.heappop(self.worst)
-        return None
+        return self.worst.first(incoming)
 
-    cdef bint less_wanted(self, CollectorEvent one, CollectorEvent other) noexcept:
-        if not self.newest_first and self.number(one.payload) != self.number(other.payload):
-            return self.number(one.payload) > self.number(other.payload)
-        return one.id < other.id
+    cdef int stand_at(self, char place) except -1:
+        self.place = place
+        if self.worst is not None:
+            self.worst.places = 1 << place
+        return 0
 
     cdef CollectorEvent pop(self):
         cdef Py_ssize_t at, child, slot
@@ -355,9 +405,9 @@ cdef class PriorityLane(Lane):
             heap[at] = last
             event = <CollectorEvent>slot_take(<PyObject *>self.slots, slot)
             self.free_slots.append(slot)
-            if event.state == QUEUED:
+            if holds(self, event):
                 if self.worst is not None:
-                    self.trim_worst(event)
+                    self.worst.trim(event, self.used)
                 return event
             self.gone -= 1
         if len(self.slots) > KEPT:
@@ -383,7 +433,7 @@ cdef class PriorityLane(Lane):
         cdef list ranked = []
         for at in range(self.used):
             event = self.slots[self.heap[at].slot]
-            if event.state == QUEUED:
+            if holds(self, event):
                 ranked.append((self.heap[at].key, self.heap[at].sequence, event))
         ranked.sort()
         return [rank[2] for rank in ranked]
@@ -396,7 +446,7 @@ cdef class PriorityLane(Lane):
         self.used = 0
         self.gone = 0
         if self.worst is not None:
-            self.worst = []
+            self.worst.heap = []
         for event in events:
             self.push(event)
         return 0

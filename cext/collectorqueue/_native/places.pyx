@@ -7,9 +7,14 @@ import collections
 
 from asyncio import get_running_loop
 
+from libc.stdint cimport int64_t
+
+from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.seats cimport Seats
 
-from collectorqueue.errors import WrongLoop
+from collectorqueue.errors import PayloadTooLarge, WrongLoop
+
+cdef int64_t MOST = 2**32 - 1   # bytes of one payload, where they are counted
 
 
 cdef class Places(Seats):
@@ -20,6 +25,25 @@ cdef class Places(Seats):
         Seats.clear(self)
         self.senders = collections.OrderedDict()
         self.parked = self.reserved = self.handed = 0
+        self.queued_bytes = self.reserved_bytes = 0
+        self.reserved_sizes = {}
+
+    def bound_bytes(self, int64_t most, measure):
+        """Hold so many bytes at most, as `measure(value)` counts them."""
+        self.max_bytes = most
+        self.measure = measure
+
+    cdef int64_t size_of(self, Payload payload) except -1:
+        """A payload's bytes; 0 if they are not counted. Raises PayloadTooLarge."""
+        cdef int64_t size
+        if not self.max_bytes:
+            return 0
+        size = self.measure(payload.value)
+        if size > self.max_bytes or size > MOST:
+            raise PayloadTooLarge(
+                f"a payload of {size} bytes never fits: at most "
+                f"{min(self.max_bytes, MOST)} are taken")
+        return size
 
     def check_loop(self):
         """Raise WrongLoop unless the queue's own loop is running this."""
@@ -27,11 +51,15 @@ cdef class Places(Seats):
         if loop is not self.loop:
             raise WrongLoop(f"a queue is used on its own loop, {self.loop!r}, got {loop!r}")
 
-    def park(self):
+    def bytes_of(self, Payload payload not None):
+        """The same as `size_of`."""
+        return self.size_of(payload)
+
+    def park(self, int64_t size=0):
         """A future for a place, behind all other blocked senders."""
         self.check_loop()
         place = self.loop.create_future()
-        self.senders[place] = None
+        self.senders[place] = size
         self.parked += 1
         if self.reserved == 0:
             self.admit()
@@ -42,16 +70,33 @@ cdef class Places(Seats):
         if place in self.senders:
             del self.senders[place]
             self.parked -= 1
+            if self.max_bytes:
+                self.admit()        # he may have been too large for what there is
         elif place.done() and not place.cancelled() and place.exception() is None:
-            self.reserved -= 1
+            self.give_place(place)
             self.admit()
 
+    cdef int give_place(self, object place) except -1:
+        """A place is not reserved any more."""
+        self.reserved -= 1
+        if self.max_bytes:
+            self.reserved_bytes -= self.reserved_sizes.pop(place, 0)
+        return 0
+
     cdef int admit(self) except -1:
+        cdef int64_t size
         while self.parked and self.queued + self.reserved + self.handed < self.capacity:
-            place, _ = self.senders.popitem(False)
+            if self.max_bytes:
+                size = next(iter(self.senders.values()))
+                if self.queued_bytes + self.reserved_bytes + size > self.max_bytes:
+                    break
+            place, size = self.senders.popitem(False)
             self.parked -= 1
             if not place.done():
                 self.reserved += 1
+                if self.max_bytes:
+                    self.reserved_bytes += size
+                    self.reserved_sizes[place] = size
                 place.set_result(None)
         return 0
 

@@ -1,14 +1,16 @@
 """What happens at one collector: its step, with the tallies that go with it.
 
 Rules of residence: what is decided once, at registration, so that an event pays for
-nothing that is off. The steps of the delivery policies will join here.
+nothing that is off.
 """
 cimport cython
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.counters cimport free_tally, quantiles_of
 from collectorqueue._native.event cimport Labelled
+from collectorqueue._native.holders cimport Holder
 from collectorqueue._native.outlet cimport Outlet
+from collectorqueue._native.retrial cimport Retrial
 
 
 @cython.final
@@ -46,7 +48,7 @@ cdef class Step(Labelled):
             callback()
         else:
             self.at_rest = callback
-            self.leaving = True
+            self.minded = True
 
     def started(self):
         """A custom router calls it: count that."""
@@ -56,10 +58,12 @@ cdef class Step(Labelled):
         """That call is over, after `ns`."""
         count_run(self, good, ns)
 
-    cdef int come_to_rest(self) except -1:
-        at_rest, self.at_rest = self.at_rest, None
-        self.leaving = False
-        at_rest()
+    cdef int run_over(self) except -1:
+        if self.gate is not None:
+            self.gate.leave()
+        if self.running == 0 and self.at_rest is not None:
+            at_rest, self.at_rest = self.at_rest, None
+            at_rest()
         return 0
 
     def rebind(self, call):
@@ -69,6 +73,34 @@ cdef class Step(Labelled):
     def lead_out(self, Outlet outlet not None):
         """Its events go to other processes from now on."""
         self.outlet = outlet
+        self.policies |= DIVERTS
+
+    def limit_by(self, Holder gate):
+        """Its events pass this gate from now on; None: none."""
+        self.gate = gate
+        self.policies |= DIVERTS
+        self.minded = True
+
+    def fill(self, Holder batching not None):
+        """Its events are run in batches."""
+        self.batching = batching
+        self.policies |= DIVERTS
+
+    def try_again(self, Retrial retrial not None):
+        """What fails is tried again by this rule."""
+        self.retrial = retrial
+        self.policies |= RETRIES
+
+    def convert_by(self, convert, bint validates):
+        """Its payloads are made what `convert(payload)` returns; or, tried when sent too."""
+        self.convert = convert
+        self.validates = validates
+        self.policies |= CONVERTS
+
+    def give_time(self, double seconds):
+        """A run may take so long."""
+        self.timeout_ns = max(1, <int64_t>(seconds * 1e9))
+        self.policies |= TIMED
 
     def __repr__(self):
         return f"<Step {self.key!r}>"

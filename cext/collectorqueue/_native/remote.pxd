@@ -1,7 +1,7 @@
 """Where the events of one process collector go."""
 from collectorqueue._native.crew cimport Crew
 from collectorqueue._native.errand cimport Errand, Remote
-from collectorqueue._native.event cimport Payload
+from collectorqueue._native.payload cimport Payload
 
 
 cdef class RemoteOutlet(Remote):

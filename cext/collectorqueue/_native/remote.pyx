@@ -8,8 +8,9 @@ from libc.stdint cimport int64_t
 
 from collectorqueue._native.crew cimport Crew
 from collectorqueue._native.errand cimport Call, Errand, Part, Remote
-from collectorqueue._native.event cimport ELSEWHERE, HELD_BACK, CollectorEvent, Payload
+from collectorqueue._native.event cimport ELSEWHERE, HELD_BACK, CollectorEvent
 from collectorqueue._native.gathering cimport Gathering
+from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.plan cimport Step, begin_step
 from collectorqueue._native.window cimport Window
 
@@ -32,7 +33,7 @@ cdef class RemoteOutlet(Remote):
         self.idempotent = idempotent
         self.limit = limit
         self.timeout_ns = timeout_ns
-        self.held = crew.make_lane(HELD_BACK)
+        self.held = crew.core.make_lane(HELD_BACK, crew.core.drops_oldest)
 
     cdef int offer(self, CollectorEvent event, int64_t now) except -1:
         cdef Crew crew = self.crew

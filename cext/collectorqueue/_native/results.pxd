@@ -1,4 +1,5 @@
 """What a collector answers: one Ok or Error, and the list of them."""
+from libc.stdint cimport int64_t
 
 
 cdef class Ok:
@@ -9,6 +10,8 @@ cdef class Error:
     cdef readonly object err
     cdef readonly object details
     cdef str text
+    cdef readonly int attempts
+    cdef int64_t first_failed_ns    # 0: it is of the first run
 
 
 cdef class ResultList:

@@ -64,7 +64,8 @@ cdef class Error:
     """A collector's failure: `err` is the exception, or the text the collector gave.
 
     `err` has lost its traceback, context and cause, so that a stored result keeps no frame
-    and no payload alive; `traceback` has them as text.
+    and no payload alive; `traceback` has them as text. `attempts` tells how many runs ended
+    so, the first included.
     """
 
     __match_args__ = ("err",)
@@ -78,6 +79,7 @@ cdef class Error:
         self.err = err
         self.details = details
         self.text = None
+        self.attempts = 1
 
     @property
     def value(self):

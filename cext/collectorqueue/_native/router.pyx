@@ -7,7 +7,7 @@ it: one Step, or else a tuple of them. Building is linear: routes are made when 
 cimport cython
 from cpython.ref cimport PyObject
 
-from collectorqueue._native.event cimport BY_BROADCAST, BY_KEY, BY_TOPIC, Payload
+from collectorqueue._native.payload cimport BY_BROADCAST, BY_KEY, BY_TOPIC, Payload
 from collectorqueue._native.plan cimport Step, missing_step
 
 from collectorqueue.errors import DuplicateKey, UnknownKey
@@ -26,6 +26,15 @@ cdef class Index:
         self.steps = {}
         self.topics = {}
         self.topic_routes = {}
+        self.sinks = set()
+
+    def add_sink(self, Step step not None):
+        """Know a step for dead letters: it is reached by its key only."""
+        if step.key in self.steps:
+            raise DuplicateKey(step.key)
+        self.steps[step.key] = step
+        self.sinks.add(step)
+        self.everyone = None
 
     def add(self, Step step not None, topics):
         """Route to a step from now on. Raises DuplicateKey."""
@@ -65,7 +74,8 @@ cdef class Index:
         cdef PyObject *found
         if payload.mode == BY_BROADCAST:
             if self.everyone is None:
-                self.everyone = as_route(tuple(self.steps.values()))
+                self.everyone = as_route(tuple([
+                    step for step in self.steps.values() if step not in self.sinks]))
             return self.everyone
         if type(payload.address) is tuple:
             return self.join(payload)

@@ -12,6 +12,7 @@ cdef class Seat:
     cdef bint woken                 # its bell was rung for an event
 
     cdef int abort(self, str why) except -1
+    cdef int abort_item(self, CollectorEvent item, str why) except -1
 
 
 cdef class Seats(Sums):

@@ -17,6 +17,11 @@ cdef class Seat:
     """What the core knows of a consumer."""
 
     cdef int abort(self, str why) except -1:
+        """Cancel what it runs."""
+        return 0
+
+    cdef int abort_item(self, CollectorEvent item, str why) except -1:
+        """Discard what comes of one event of the batch that it runs."""
         return 0
 
 

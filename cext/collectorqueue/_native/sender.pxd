@@ -2,7 +2,7 @@
 from cpython.ref cimport PyObject
 
 from collectorqueue._native.core cimport Core
-from collectorqueue._native.event cimport Payload
+from collectorqueue._native.payload cimport Payload
 
 cdef enum Begun:
     NOT_YET         # nothing has been accepted

@@ -14,7 +14,8 @@ from collectorqueue._native.awaiting cimport (
     CQ_RETURNED, CQ_SUSPENDED, Step_function, forget_stop, handed_over, owned,
 )
 from collectorqueue._native.core cimport Core, offer
-from collectorqueue._native.event cimport QUEUED, CollectorEvent, Payload, as_payload
+from collectorqueue._native.event cimport QUEUED, CollectorEvent
+from collectorqueue._native.payload cimport Payload, as_payload
 from collectorqueue._native.untracked cimport track
 
 from collectorqueue.checks import check_seconds
@@ -67,18 +68,18 @@ cdef class Sender:
 
     @cython.binding(False)
     def send_nowait(self, x, delivery=None, keys=None, topics=None, priority=None,
-                    *, ttl=None):
+                    *, ordering_key=None, delay=None, ttl=None):
         """Send without waiting; returns the accepted CollectorEvent.
 
         Raises QueueFull when there is no room, under `overflow="wait"` too, and never
         passes a sender that is blocked; QueueNotStarted, QueueClosed.
         """
-        return offer(
-            self.core, as_payload(x, delivery, keys, topics, priority, ttl), False)
+        return offer(self.core, as_payload(
+            x, delivery, keys, topics, priority, ordering_key, delay, ttl), False)
 
     @cython.binding(False)
     def send(self, x, delivery=None, keys=None, topics=None, priority=None,
-             *, ttl=None):
+             *, ordering_key=None, delay=None, ttl=None):
         """Send, and wait for room if the queue is full (`overflow="wait"`).
 
         Returns the accepted CollectorEvent when awaited; nothing is sent before.
@@ -87,11 +88,13 @@ cdef class Sender:
         `overflow="reject"`, QueueNotStarted, QueueClosed, Unrouted
         (`on_unrouted="error"`).
         """
-        return sending(self, as_payload(x, delivery, keys, topics, priority, ttl))
+        return sending(self, as_payload(
+            x, delivery, keys, topics, priority, ordering_key, delay, ttl))
 
     @cython.binding(False)
     def send_threadsafe(self, x, delivery=None, keys=None, topics=None, priority=None,
-                        *, ttl=None, bint block=True, timeout=None):
+                        *, ordering_key=None, delay=None, ttl=None, bint block=True,
+                        timeout=None):
         """Send from any thread; returns once it is accepted, whatever becomes of it.
 
         A full queue makes the thread wait, for at most `timeout` seconds (None: without
@@ -100,7 +103,8 @@ cdef class Sender:
         those of one thread stay in order. What is raised was never accepted. Raises
         QueueNotStarted, QueueClosed, Unrouted as `send` does.
         """
-        cdef Payload payload = as_payload(x, delivery, keys, topics, priority, ttl)
+        cdef Payload payload = as_payload(
+            x, delivery, keys, topics, priority, ordering_key, delay, ttl)
         if timeout is not None:
             check_seconds("timeout", timeout)
         hand_over(self, payload, block, timeout)
@@ -217,7 +221,7 @@ cdef class Sending:
             if event is not None:
                 out[0] = handed_over(event)
                 return CQ_RETURNED
-            self.place = core.park()
+            self.place = core.park(core.size_of(self.payload))
             self.stage = WAITS
             if not self.place.done():
                 self.place._asyncio_future_blocking = True
@@ -232,9 +236,9 @@ cdef class Sending:
         except BaseException:
             self.give_up()
             raise
-        self.place = None
+        place, self.place = self.place, None
         self.stage = OVER
-        out[0] = handed_over(core.fill_place(self.payload))
+        out[0] = handed_over(core.fill_place(self.payload, place))
         return CQ_RETURNED
 
     cdef int give_up(self) except -1:

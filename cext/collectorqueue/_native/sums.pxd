@@ -102,6 +102,18 @@ cdef inline int count_unqueued(Sums sums, int64_t now) except -1:
     return 0
 
 
+cdef inline int count_queued_again(Sums sums, int64_t now) except -1:
+    """An event that ran waits."""
+    catch_up(sums, now)
+    sums.queued += 1
+    if COUNTING:
+        sums.counted_ns = now
+        sums.queued_ns -= <uint64_t>now
+        if sums.queued == 1:
+            note_cap(sums, now)
+    return 0
+
+
 cdef inline int count_busy(Sums sums, int64_t now) except -1:
     """A consumer has something to do, as an event has stopped waiting."""
     sums.busy += 1

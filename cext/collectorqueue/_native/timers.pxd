@@ -2,13 +2,20 @@
 from libc.stdint cimport int64_t
 
 
+cdef class Alarm:
+    cdef int64_t due_ns             # when it rings; 0: it does not
+
+    cdef int ring(self, int64_t now) except -1
+
+
 cdef class Timers:
     cdef object loop
-    cdef object on_due              # called with what is due
+    cdef object on_due              # called with what is due, other than an Alarm
     cdef list heap                  # (when_ns, sequence, what)
     cdef int64_t sequence
     cdef int64_t armed_ns           # 0: no alarm set
     cdef object alarm
 
     cdef int add(self, int64_t when_ns, object what) except -1
+    cdef int set_alarm(self, Alarm what, int64_t when_ns) except -1
     cdef int arm(self) except -1

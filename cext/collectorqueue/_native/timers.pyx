@@ -11,6 +11,13 @@ from libc.stdint cimport int64_t
 from collectorqueue._native.clock cimport monotonic_ns
 
 
+cdef class Alarm:
+    """What is told at a time; it has one at most, the last that was set."""
+
+    cdef int ring(self, int64_t now) except -1:
+        return 0
+
+
 @cython.final
 cdef class Timers:
     """Deadlines in nanoseconds of the core's clock, in order; O(log n) an entry."""
@@ -27,6 +34,11 @@ cdef class Timers:
             self.arm()
         return 0
 
+    cdef int set_alarm(self, Alarm what, int64_t when_ns) except -1:
+        """Have it ring then, and not when it was to before."""
+        what.due_ns = when_ns
+        return self.add(when_ns, what)
+
     cdef int arm(self) except -1:
         if self.alarm is not None:
             self.alarm.cancel()
@@ -42,15 +54,27 @@ cdef class Timers:
     def ring(self):
         """The alarm: hand over all that is due, set the next."""
         cdef int64_t now = monotonic_ns()
+        cdef int64_t when
         self.alarm = None
-        self.armed_ns = 0
-        while self.heap and self.heap[0][0] <= now:
-            self.on_due(heapq.heappop(self.heap)[2])
-        self.arm()
+        self.armed_ns = now     # what is added meanwhile need not set one
+        try:
+            while self.heap and self.heap[0][0] <= now:
+                when, _, what = heapq.heappop(self.heap)
+                if not isinstance(what, Alarm):
+                    self.on_due(what)
+                elif (<Alarm>what).due_ns == when:
+                    (<Alarm>what).due_ns = 0
+                    (<Alarm>what).ring(now)
+        finally:
+            self.arm()
 
     def keep(self, wanted):
-        """Drop every entry whose object is not `wanted(it)`."""
-        self.heap = [entry for entry in self.heap if wanted(entry[2])]
+        """Drop every entry whose object is not `wanted(it)`, or an Alarm set otherwise."""
+        self.heap = [
+            entry for entry in self.heap
+            if ((<Alarm>entry[2]).due_ns == entry[0] if isinstance(entry[2], Alarm)
+                else wanted(entry[2]))
+        ]
         heapq.heapify(self.heap)
         self.arm()
 

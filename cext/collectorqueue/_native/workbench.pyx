@@ -14,9 +14,9 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from collectorqueue._native.clock cimport monotonic_ns
-from collectorqueue._native.event cimport Payload
 from collectorqueue._native.lifeline cimport ring_within, was_rung
 from collectorqueue._native.page cimport STORE_AT, Finished, Page, check_finished
+from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.results cimport Error, Ok, as_result, error_from
 from collectorqueue._native.wire cimport FAILURE, NOTHING, PACKED, RAW, STORED, ItemHead
 

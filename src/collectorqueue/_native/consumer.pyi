@@ -7,11 +7,11 @@ from typing import Any, Self, final
 
 from collectorqueue._native.core import Core
 from collectorqueue._native.branch import Branch
-from collectorqueue._native.driver import Driver
+from collectorqueue._native.collecting import Collecting
 from collectorqueue._native.event import CollectorEvent
 
 @final
-class Consumer(Driver, Coroutine[Any, Any, None]):
+class Consumer(Collecting, Coroutine[Any, Any, None]):
     """One competing consumer. Made, started and replaced by the pool."""
 
     __name__: str
@@ -26,10 +26,6 @@ class Consumer(Driver, Coroutine[Any, Any, None]):
     @property
     def lost(self) -> bool:
         """It ended by somebody else's cancellation."""
-
-    @property
-    def needs_successor(self) -> bool:
-        """It ended without being told to: the pool puts another in its place."""
 
     @property
     def only_event(self) -> CollectorEvent | None:

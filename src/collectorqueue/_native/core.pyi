@@ -5,16 +5,17 @@ import contextvars
 from collections.abc import Callable
 from typing import Any, Self, final
 
-from collectorqueue._native.barrier import Members
-from collectorqueue._native.door import Door
 from collectorqueue._native.driver import Driver
-from collectorqueue._native.event import CollectorEvent, Payload
+from collectorqueue._native.event import CollectorEvent
+from collectorqueue._native.helping import Helping
 from collectorqueue._native.lanes import QueueType
+from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
+from collectorqueue._native.results import Error
 from collectorqueue._native.router import Index
 
 @final
-class Core(Door):
+class Core(Helping):
     """The state of one queue. Belongs to one loop and its thread."""
 
     def __new__(
@@ -56,6 +57,7 @@ class Core(Door):
         on_freed: Callable[[], object] | None,
         on_compensate: Callable[[CollectorEvent], object],
         on_bad_outcome: Callable[[CollectorEvent], object],
+        on_written_off: Callable[[Any], object],
     ) -> None:
         """Accept events from now on, in this thread, for this loop."""
 
@@ -95,31 +97,18 @@ class Core(Door):
     ) -> None:
         """Route by `select(payload) -> tuple of steps`, or hand all to `whole_step`."""
 
-    def fill_place(self, payload: Payload[Any]) -> CollectorEvent:
+    def validate_sends(self) -> None:
+        """Some collector wants payloads to be checked when they are sent."""
+
+    def send_straight(self, step: Step, payload: Payload[Any]) -> CollectorEvent:
+        """Accept a payload for one step, whatever the bounds. Raises QueueFull, QueueClosed."""
+
+    def ages(self, event: CollectorEvent, error: Error) -> tuple[float, float]:
+        """How many seconds before its end an event was sent, and this error first came."""
+
+    def fill_place(
+        self, payload: Payload[Any], place: asyncio.Future[None]
+    ) -> CollectorEvent:
         """Accept a payload in the place that its sender waited for."""
-
-    def expire(self, event: CollectorEvent) -> None:
-        """A ttl is over."""
-
-    def in_lane(self) -> int:
-        """Events that wait for a consumer."""
-
-    def take_peak(self) -> int:
-        """The most events that waited or ran when one paused, since the last call."""
-
-    def is_inside(self) -> bool:
-        """Whether a handler of this queue is calling."""
-
-    def wait_for_all(self) -> asyncio.Future[None]:
-        """A future for the moment when all that was accepted so far has ended."""
-
-    def wait_inside(self) -> tuple[asyncio.Future[None], Members] | None:
-        """The same for a handler, and what `stop_wait_inside` takes; None outside."""
-
-    def stop_wait_inside(self, members: Members) -> None:
-        """The wait is over, or was given up."""
-
-def is_queued(event: CollectorEvent) -> bool:
-    """Whether it waits."""
 
 def step_of(collector: Any) -> Step | None: ...

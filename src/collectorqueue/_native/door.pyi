@@ -2,6 +2,8 @@
 
 import enum
 from collections.abc import Callable
+from typing import Any
+
 from typing_extensions import disjoint_base
 
 from collectorqueue._native.places import Places
@@ -49,6 +51,12 @@ class Door(Places):
     @property
     def is_here(self) -> bool:
         """Whether the queue's own thread is asking."""
+
+    def bound_bytes(self, most: int, measure: Callable[[Any], int]) -> None:
+        """Hold so many bytes at most, as `measure(value)` counts them."""
+
+    def bound(self) -> str:
+        """What it may hold, in words."""
 
     def check_accepting(self) -> None:
         """Raise what a send raises that comes too early or too late, in any thread."""

@@ -1,11 +1,13 @@
 """Driving one collector for one event, and telling whose a cancellation is."""
 
 import asyncio
+from typing import final
 
 from typing_extensions import disjoint_base
 
 from collectorqueue._native.seats import Seat
 from collectorqueue._native.event import CollectorEvent
+from collectorqueue._native.timers import Alarm
 
 @disjoint_base
 class Driver(Seat):
@@ -18,9 +20,17 @@ class Driver(Seat):
     @property
     def current_event(self) -> CollectorEvent | None: ...
     @property
+    def current_key(self) -> str | None:
+        """Of the collector it is at."""
+
+    @property
     def current_task(self) -> asyncio.Task[None] | None: ...
     def note_cancel(self, cancelling: int) -> None:
         """The task was asked to cancel, and now counts `cancelling` such requests."""
 
     def attach(self, task: asyncio.Task[None]) -> None:
         """The task that drives this."""
+
+@final
+class Deadline(Alarm):
+    """When a run must have ended."""

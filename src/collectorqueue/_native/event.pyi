@@ -2,22 +2,14 @@
 
 import asyncio
 import enum
-from collections.abc import Coroutine, Generator, Iterable
-from types import GenericAlias, TracebackType
-from typing import Any, Generic, Self, final
+from collections.abc import Coroutine, Generator
+from types import TracebackType
+from typing import Any, Self, final
 
-from typing_extensions import TypeVar, disjoint_base
+from typing_extensions import disjoint_base
 
+from collectorqueue._native.payload import Payload
 from collectorqueue._native.results import ResultList
-
-_T_co = TypeVar("_T_co", covariant=True, default=Any)
-
-class Delivery(enum.StrEnum):
-    """Whom a payload is for."""
-
-    BROADCAST = "broadcast"
-    KEY = "key"
-    TOPIC = "topic"
 
 class Outcome(enum.StrEnum):
     """How an event ended; each accepted event ends in exactly one."""
@@ -27,56 +19,6 @@ class Outcome(enum.StrEnum):
     UNROUTED = "unrouted"
     DROPPED = "dropped"
     ABORTED = "aborted"
-
-@final
-class Payload(Generic[_T_co]):
-    """A value and whom it is for: `Payload({"id": 7}, topics="order.paid")`."""
-
-    def __new__(
-        cls,
-        value: _T_co,
-        delivery: Delivery | str | None = None,
-        keys: str | Iterable[str] | None = None,
-        topics: str | Iterable[str] | None = None,
-        priority: int | None = None,
-        *,
-        ttl: float | None = None,
-    ) -> Self: ...
-    @property
-    def value(self) -> _T_co: ...
-    @property
-    def delivery(self) -> Delivery: ...
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The collector keys it is for; empty unless `Delivery.KEY`."""
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """The topics it is sent on; empty unless `Delivery.TOPIC`."""
-
-    @property
-    def priority(self) -> int | None:
-        """Lower first; None: the queue's `default_priority`."""
-
-    @property
-    def ttl(self) -> float | None:
-        """Seconds from being sent in which it must start; None: for ever."""
-
-    def set_delivery(
-        self,
-        delivery: Delivery | str | None,
-        keys: str | Iterable[str] | None = None,
-        topics: str | Iterable[str] | None = None,
-    ) -> None:
-        """Say anew whom it is for. Raises PayloadSealed once it has been sent."""
-
-    def set_priority(self, priority: int) -> None:
-        """Say anew how urgent it is. Raises PayloadSealed once it has been sent."""
-
-    def check_open(self) -> None:
-        """Raise PayloadSealed if it has been sent."""
-
-    def __class_getitem__(cls, args: Any, /) -> GenericAlias: ...
 
 @disjoint_base
 class Labelled:
@@ -148,11 +90,3 @@ class EventWait(Coroutine[Any, Any, ResultList]):
     def close(self) -> None: ...
     def expire(self) -> None:
         """Its timeout is over."""
-
-def checked_address(
-    name: str, given: str | Iterable[str] | None
-) -> str | tuple[str, ...]:
-    """One str, or a tuple of several. Raises ConfigError, TypeError."""
-
-def checked_ttl(ttl: float) -> float:
-    """Seconds, above 0. Raises ConfigError, TypeError."""

@@ -2,6 +2,8 @@
 
 from typing import final
 
+from collectorqueue._native.holders import Parts
+
 @final
-class Gathering:
+class Gathering(Parts):
     """One event's parts."""

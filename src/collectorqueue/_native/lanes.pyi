@@ -5,7 +5,8 @@ from typing import Any, Self, final
 
 from typing_extensions import disjoint_base
 
-from collectorqueue._native.event import CollectorEvent, Payload
+from collectorqueue._native.event import CollectorEvent
+from collectorqueue._native.payload import Payload
 
 class QueueType(enum.StrEnum):
     """In which order queued events are taken."""
@@ -31,6 +32,10 @@ class LifoLane(Lane):
 @final
 class PriorityLane(Lane):
     """The most urgent first: a heap over `priority * ageing + accept sequence`."""
+
+@final
+class MergingLane(Lane):
+    """First in, first out, for events too that come back after others came in."""
 
 @final
 class Probe:

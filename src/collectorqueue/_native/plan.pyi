@@ -5,7 +5,10 @@ from typing import Any, Self, final
 
 from collectorqueue._native.sums import _Quantiles
 from collectorqueue._native.event import Labelled
+from collectorqueue._native.holders import Holder
 from collectorqueue._native.outlet import Outlet
+from collectorqueue._native.payload import Payload
+from collectorqueue._native.retrial import Retrial
 
 @final
 class Step(Labelled):
@@ -60,6 +63,35 @@ class Step(Labelled):
 
     def rebind(self, call: Callable[..., Any]) -> None:
         """Call this from now on, with the same arguments."""
+
+    @property
+    def gate(self) -> Holder | None:
+        """Its limits; None: there are none."""
+
+    @property
+    def batching(self) -> Holder | None:
+        """Where its batches fill; None: it takes single events."""
+
+    @property
+    def validates(self) -> bool:
+        """Its payloads are tried when they are sent."""
+
+    def limit_by(self, gate: Holder) -> None:
+        """Its events pass this gate from now on."""
+
+    def fill(self, batching: Holder) -> None:
+        """Its events are run in batches."""
+
+    def try_again(self, retrial: Retrial) -> None:
+        """What fails is tried again by this rule."""
+
+    def convert_by(
+        self, convert: Callable[[Payload[Any]], Payload[Any]], validates: bool
+    ) -> None:
+        """Its payloads are made what `convert` returns; or, tried when sent too."""
+
+    def give_time(self, seconds: float) -> None:
+        """A run may take so long."""
 
     def lead_out(self, outlet: Outlet) -> None:
         """Its events go to other processes from now on."""

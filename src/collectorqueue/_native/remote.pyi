@@ -6,7 +6,7 @@ from typing import Any, Self, final
 
 from collectorqueue._native.crew import Crew
 from collectorqueue._native.errand import Remote
-from collectorqueue._native.event import Payload
+from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
 from collectorqueue._native.results import Error, Ok
 

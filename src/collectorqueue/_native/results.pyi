@@ -67,6 +67,10 @@ class Error(Generic[_E_co]):
     def traceback(self) -> str:
         """The formatted traceback, at most 256 KiB; '' where nothing was raised."""
 
+    @property
+    def attempts(self) -> int:
+        """How many runs ended so, the first included."""
+
     def ok(self) -> Literal[False]:
         """False."""
 

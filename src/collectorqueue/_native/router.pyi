@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, final
 
-from collectorqueue._native.event import Payload
+from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
 
 @final
@@ -14,8 +14,15 @@ class Index:
     def steps(self) -> dict[str, Step]:
         """By key, in registration order; live, to be read only."""
 
+    @property
+    def sinks(self) -> set[Step]:
+        """Those for dead letters."""
+
     def add(self, step: Step, topics: Iterable[str]) -> None:
         """Route to a step from now on. Raises DuplicateKey."""
+
+    def add_sink(self, step: Step) -> None:
+        """Know a step for dead letters: it is reached by its key only. Raises DuplicateKey."""
 
     def remove(self, step: Step, topics: Iterable[str]) -> None:
         """Route to a step no longer."""

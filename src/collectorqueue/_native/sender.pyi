@@ -8,7 +8,8 @@ from typing import Any, Protocol, Self, final
 from typing_extensions import disjoint_base
 
 from collectorqueue._native.core import Core
-from collectorqueue._native.event import CollectorEvent, Delivery, Payload
+from collectorqueue._native.event import CollectorEvent
+from collectorqueue._native.payload import Delivery, Payload
 
 class _Others(Protocol):
     def send(self, payload: Payload[Any], block: bool, timeout: float | None, /) -> None: ...
@@ -28,6 +29,8 @@ class Sender:
         topics: str | Iterable[str] | None = None,
         priority: int | None = None,
         *,
+        ordering_key: str | bytes | int | None = None,
+        delay: float | None = None,
         ttl: float | None = None,
     ) -> CollectorEvent:
         """Send at once. Raises QueueFull, QueueNotStarted, QueueClosed, Unrouted."""
@@ -40,6 +43,8 @@ class Sender:
         topics: str | Iterable[str] | None = None,
         priority: int | None = None,
         *,
+        ordering_key: str | bytes | int | None = None,
+        delay: float | None = None,
         ttl: float | None = None,
     ) -> Sending:
         """Send, and wait for room if the queue is full; to be awaited.
@@ -55,6 +60,8 @@ class Sender:
         topics: str | Iterable[str] | None = None,
         priority: int | None = None,
         *,
+        ordering_key: str | bytes | int | None = None,
+        delay: float | None = None,
         ttl: float | None = None,
         block: bool = True,
         timeout: float | None = None,

@@ -4,6 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Self, final
 
+from typing_extensions import disjoint_base
+
+@disjoint_base
+class Alarm:
+    """What is told at a time."""
+
 @final
 class Timers:
     """Deadlines in nanoseconds of the core's clock, in order; O(log n) an entry."""

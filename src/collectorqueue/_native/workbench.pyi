@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Self, final
 
-from collectorqueue._native.event import Payload
 from collectorqueue._native.page import Page
+from collectorqueue._native.payload import Payload
 
 @final
 class Tool:

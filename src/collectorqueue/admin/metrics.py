@@ -15,7 +15,7 @@ from collectorqueue._native.plan import Step
 from collectorqueue.admin.autoscaler import ScalingStats, no_scaling
 from collectorqueue.workers.stats import WorkersStats
 
-__all__ = ["CollectorStats", "Gauge", "Ledger", "Metrics", "Quantiles"]
+__all__ = ["CollectorStats", "Gauge", "Ledger", "Metrics", "PolicyStats", "Quantiles"]
 
 
 class Ledger(msgspec.Struct, frozen=True):
@@ -133,6 +133,10 @@ class Metrics(msgspec.Struct, frozen=True):
     """Events ended since the start."""
     ledger: Ledger
     """The sum that closes."""
+    queued_bytes: int | None
+    """Bytes queued now; None: `max_bytes` is not set, they are not counted."""
+    policies: PolicyStats
+    """What retries, timeouts and dead letters there were."""
     peak_consumers: int
     """The largest pool since the start."""
     blocked: int
@@ -177,6 +181,19 @@ class Metrics(msgspec.Struct, frozen=True):
     """The worker processes; None: no collector runs in one."""
 
 
+class PolicyStats(msgspec.Struct, frozen=True):
+    """What the delivery policies have done, since the start."""
+
+    retries: int = 0
+    """Runs that failed and were tried again."""
+    dead_letters: int = 0
+    """Failures that went to a `dead_letter`, or were kept because it failed."""
+    written_off: int = 0
+    """Handlers that went on after their timeout, and whose consumer was replaced."""
+    abandoned_threads: int = 0
+    """Runs in threads that were given up, by timeout or cancel, and went on."""
+
+
 class Gauge:
     """Reads the metrics of one queue."""
 
@@ -186,10 +203,12 @@ class Gauge:
         workers: Callable[[], WorkersStats] | None = None,
         scaling: Callable[[], ScalingStats] = no_scaling,
         limited_by: Callable[[], str | None] = lambda: None,
+        policies: Callable[[], PolicyStats] = PolicyStats,
     ) -> None:
         self._core = core
         self._scaling = scaling
         self._limited_by = limited_by
+        self._policies = policies
         self.workers = workers
 
     def metrics(self) -> Metrics:
@@ -215,6 +234,8 @@ class Gauge:
             window=seconds,
             event_count=ledger.accepted - ledger.queued - ledger.in_flight,
             ledger=ledger,
+            queued_bytes=core.queued_bytes if core.max_bytes else None,
+            policies=self._policies(),
             peak_consumers=core.peak_consumers,
             blocked=core.blocked,
             overflow_sends=core.overflow_sends,

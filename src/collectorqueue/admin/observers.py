@@ -18,7 +18,7 @@ from collectorqueue.admin.autoscaler import Scaling
 from collectorqueue.quiet import contained, quietly
 
 __all__ = [
-    "DrainFinished", "DrainStarted", "Observers", "Overflowed", "QueueStarted",
+    "DeadLettered", "DrainFinished", "DrainStarted", "Observers", "Overflowed", "QueueStarted",
     "WorkerDied", "WorkerStarted",
 ]  # fmt: skip
 
@@ -70,6 +70,13 @@ class WorkerDied(msgspec.Struct, frozen=True, tag="worker_lost"):
     pid: int
 
 
+class DeadLettered(msgspec.Struct, frozen=True, tag="dead_lettered"):
+    """Something has failed for good at a collector that has a `dead_letter`."""
+
+    letter: Any
+    """The DeadLetter."""
+
+
 HANDLERS: dict[Any, str] = {
     QueueStarted: "on_queue_started",
     DrainStarted: "on_drain_started",
@@ -78,6 +85,7 @@ HANDLERS: dict[Any, str] = {
     WorkerStarted: "on_worker_started",
     WorkerDied: "on_worker_lost",
     Scaling: "on_scaled",
+    DeadLettered: "on_dead_lettered",
 }
 SPANS = ("on_sent", "on_started", "on_settled")
 NAMES = (*HANDLERS.values(), *SPANS)

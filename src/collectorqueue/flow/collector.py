@@ -5,19 +5,35 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, Unpack, overload
 
+from collectorqueue._native.batching import Payloads
 from collectorqueue._native.core import step_of
-from collectorqueue._native.event import Payload
+from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
 from collectorqueue._native.results import Error, Ok, failure_of, result_of
 from collectorqueue.checks import check_bool, check_int, check_seconds
 from collectorqueue.errors import ConfigError, QueueNotStarted
 from collectorqueue.flow.context import Context
+from collectorqueue.flow.policies import Batch, RateLimit, Retry
 
-__all__ = ["Collector", "Lifecycle", "ProcessOptions", "Processor", "RunsIn"]
+__all__ = [
+    "Collector", "CollectorOptions", "Lifecycle", "Processor", "RunsIn",
+    "check_options", "check_sink",
+]  # fmt: skip
+
+if TYPE_CHECKING:  # a Collector without brackets is one of anything
+    from typing_extensions import TypeVar
+
+    In = TypeVar("In", default=Any)
+    Out = TypeVar("Out", default=Any)
+else:
+    from typing import TypeVar
+
+    In = TypeVar("In")
+    Out = TypeVar("Out")
 
 Processor = Callable[..., Any]
 """`(payload)` or `(payload, ctx)`; `async def` or `def`; returns a value, Ok or Error."""
@@ -25,44 +41,125 @@ Processor = Callable[..., Any]
 Lifecycle = Callable[[Context], AbstractAsyncContextManager[Any]]
 RunsIn = Literal["loop", "thread", "process"]
 Hook = Callable[..., Any]
+MOST = 2**31 - 1
 
 
-class ProcessOptions(TypedDict, total=False):
-    """What `runs_in="process"` takes besides, as in Collector."""
+class CollectorOptions(TypedDict, total=False):
+    """What a Collector takes besides, as said there."""
 
+    timeout: float | None
+    retry: Retry | None
+    batch: Batch | None
+    max_concurrency: int | None
+    rate_limit: RateLimit | None
+    dead_letter: Collector | Callable[[Any], Any] | None
     payload_type: Any
+    encoding: Literal["json", "msgpack"]
+    validate: Literal["run", "send"]
     enc_hook: Hook | None
     dec_hook: Hook | None
-    timeout: float | None
-    max_concurrency: int | None
     idempotent: bool
 
 
-class Collector:
+class Collector(Generic[In, Out]):
     """A handler with the key and the topics it is reached by.
 
-        Collector("receipt", send_mail, topics="order.paid")
+        Collector("receipt", send_mail, topics="order.paid", retry=Retry(attempts=5))
         Collector("store", write_row, runs_in="thread", lifecycle=open_database)
 
     `key` is unique within a queue. `topics` is one str or several; matching is exact.
     `ctx` is given to processors that take two arguments; one is made if none is given.
     `lifecycle(ctx)` is an async context manager: entered when the queue starts, left when
-    it has drained, both in one task. `runs_in="thread"` is for plain functions that block.
-
-    `runs_in="process"` is for what takes CPU time: a function, `def` or `async def`, at the
-    top level of a module, run in worker processes. Values cross as msgpack. There, and only
-    there:
-
-    `payload_type`: values are decoded to this type, and checked; without it they arrive as
-    plain dicts, lists, strings and numbers. `enc_hook`, `dec_hook`: msgspec's hooks, for
-    types that it does not know. `timeout`: seconds; a run that takes longer fails with
-    RunTimeout and its worker is killed (an `async def` is cancelled first).
-    `max_concurrency`: runs at once, in all workers together. `idempotent=True`: a run whose
-    worker died is run again, up to 3 times, instead of failing with WorkerLost.
+    it has drained, both in one task. `runs_in="thread"` is for plain functions that block;
+    `runs_in="process"` for what takes CPU time: a function, `def` or `async def`, at the top
+    level of a module, run in worker processes. Values cross to there as msgpack, and
     `lifecycle` and `ctx` live once in each worker.
 
+    Policies, in the order in which an event meets them; all are off unless given:
+
+    `rate_limit`: a RateLimit. `max_concurrency`: runs at once, in all workers together. Both
+    can be set at any time. What must wait for them holds no consumer.
+    `batch`: a Batch; the processor gets a list of payloads.
+    `timeout`: seconds for each run. A coroutine is cancelled; a worker process is killed; a
+    thread is left to itself, and another takes its place. The run fails with RunTimeout.
+    `retry`: a Retry. Until it is tried again an event is queued and holds no consumer.
+    `dead_letter`: what failed for good goes there, as a DeadLetter: to a function, or to
+    another Collector as the value of a payload. It takes the place of the queue's.
+
+    `payload_type`: values are made this type, and checked, by msgspec: bytes and str are
+    decoded (`encoding`: "json" or "msgpack"), all else is converted. What does not fit fails
+    with PayloadInvalid; with `validate="send"` the send raises that. `dec_hook`, `enc_hook`:
+    msgspec's hooks, for types that it does not know. `idempotent=True`, in processes only:
+    a run whose worker died is run again, up to 3 times, instead of failing with WorkerLost.
+
+    `Collector[In, Out]`: what its payloads hold, and what it returns, for type checkers.
     Raises ConfigError or TypeError for what cannot work.
     """
+
+    @overload
+    def __init__(
+        self,
+        key: str,
+        processor: Callable[[Payload[In]], Awaitable[Ok[Out] | Error]],
+        *,
+        topics: str | Iterable[str] | None = None,
+        ctx: Context | None = None,
+        lifecycle: Lifecycle | None = None,
+        runs_in: RunsIn = "loop",
+        **options: Unpack[CollectorOptions],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        key: str,
+        processor: Callable[[Payload[In]], Awaitable[Out]],
+        *,
+        topics: str | Iterable[str] | None = None,
+        ctx: Context | None = None,
+        lifecycle: Lifecycle | None = None,
+        runs_in: RunsIn = "loop",
+        **options: Unpack[CollectorOptions],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        key: str,
+        processor: Callable[[Payload[In], Context], Awaitable[Out]],
+        *,
+        topics: str | Iterable[str] | None = None,
+        ctx: Context | None = None,
+        lifecycle: Lifecycle | None = None,
+        runs_in: RunsIn = "loop",
+        **options: Unpack[CollectorOptions],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        key: str,
+        processor: Callable[[Payload[In]], Out],
+        *,
+        topics: str | Iterable[str] | None = None,
+        ctx: Context | None = None,
+        lifecycle: Lifecycle | None = None,
+        runs_in: RunsIn = "loop",
+        **options: Unpack[CollectorOptions],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        key: str,
+        processor: Processor,
+        *,
+        topics: str | Iterable[str] | None = None,
+        ctx: Context | None = None,
+        lifecycle: Lifecycle | None = None,
+        runs_in: RunsIn = "loop",
+        **options: Unpack[CollectorOptions],
+    ) -> None: ...
 
     def __init__(
         self,
@@ -73,12 +170,7 @@ class Collector:
         ctx: Context | None = None,
         lifecycle: Lifecycle | None = None,
         runs_in: RunsIn = "loop",
-        payload_type: Any = None,
-        enc_hook: Hook | None = None,
-        dec_hook: Hook | None = None,
-        timeout: float | None = None,
-        max_concurrency: int | None = None,
-        idempotent: bool = False,
+        **options: Unpack[CollectorOptions],
     ) -> None:
         if not isinstance(key, str):
             raise TypeError(f"a collector's key must be a str, got {key!r}")
@@ -92,17 +184,8 @@ class Collector:
             raise ConfigError(
                 f"runs_in must be 'loop', 'thread' or 'process', got {runs_in!r}"
             )
-        if runs_in != "process":
-            refuse_given(
-                runs_in,
-                payload_type=payload_type,
-                enc_hook=enc_hook,
-                dec_hook=dec_hook,
-                timeout=timeout,
-                max_concurrency=max_concurrency,
-                idempotent=idempotent or None,
-            )
-        check_process_options(enc_hook, dec_hook, timeout, max_concurrency, idempotent)
+        check_options(options)
+        check_policies(runs_in, options)
         if runs_in == "thread" and is_async(processor):
             raise ConfigError(
                 f"runs_in='thread' is for plain functions, got the async {processor!r}"
@@ -113,16 +196,61 @@ class Collector:
         self.ctx: Context = Context() if ctx is None else ctx
         self.lifecycle = lifecycle
         self.runs_in: RunsIn = runs_in
-        self.payload_type = payload_type
-        self.enc_hook = enc_hook
-        self.dec_hook = dec_hook
-        self.timeout = timeout
-        self.max_concurrency = max_concurrency
-        self.idempotent = idempotent
+        self.timeout = options.get("timeout")
+        self.retry = options.get("retry")
+        self.batch = options.get("batch")
+        self._max_concurrency = options.get("max_concurrency")
+        self._rate_limit = options.get("rate_limit")
+        self.dead_letter = options.get("dead_letter")
+        self.payload_type = options.get("payload_type")
+        self.encoding: Literal["json", "msgpack"] = options.get("encoding", "json")
+        self.validate: Literal["run", "send"] = options.get("validate", "run")
+        self.enc_hook = options.get("enc_hook")
+        self.dec_hook = options.get("dec_hook")
+        self.idempotent = options.get("idempotent", False)
         self.is_async: bool = is_async(processor)
         self.takes_context: bool = takes_two(processor)
         self.is_inline: bool = runs_in == "loop" and not self.is_async
         self.step: Step | None = None  # set while it is registered with a running queue
+        self._limited: dict[Step, Callable[[], None]] = {}
+
+    @property
+    def max_concurrency(self) -> int | None:
+        """Runs at once; can be set at any time, but for worker processes. Raises ConfigError."""
+        return self._max_concurrency
+
+    @max_concurrency.setter
+    def max_concurrency(self, count: int | None) -> None:
+        if count is not None:
+            check_int("max_concurrency", count, 1, MOST)
+        if self.runs_in == "process" and self._limited:
+            raise ConfigError(
+                "max_concurrency of a process collector cannot be changed while it runs, "
+                f"got {count!r}"
+            )
+        self._max_concurrency = count
+        self._tell_limits()
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """How often it begins; can be set at any time. Raises TypeError."""
+        return self._rate_limit
+
+    @rate_limit.setter
+    def rate_limit(self, limit: RateLimit | None) -> None:
+        check_kind("rate_limit", RateLimit, limit)
+        self._rate_limit = limit
+        self._tell_limits()
+
+    def on_limits_changed(self, step: Step, call: Callable[[], None] | None) -> None:
+        """Call this from now on when a limit is set; None: no more."""
+        self._limited.pop(step, None)
+        if call is not None:
+            self._limited[step] = call
+
+    def _tell_limits(self) -> None:
+        for call in list(self._limited.values()):
+            call()
 
     async def process(self, payload: Payload[Any]) -> Ok[Any] | Error:
         """Run this collector for a payload; what a custom router calls.
@@ -166,37 +294,73 @@ class Collector:
 
 
 def check_options(options: Mapping[str, object]) -> None:
-    """Names that a Collector takes besides the first five. Raises TypeError."""
-    for name in options.keys() - ProcessOptions.__annotations__.keys():
+    """Names that a Collector takes besides the first six. Raises TypeError."""
+    for name in options.keys() - CollectorOptions.__annotations__.keys():
         raise TypeError(f"a collector has no option {name!r}")
+
+
+def check_policies(runs_in: RunsIn, options: CollectorOptions) -> None:
+    """Raises ConfigError or TypeError."""
+    for name in ("enc_hook", "dec_hook"):
+        hook = options.get(name)
+        if hook is not None and not callable(hook):
+            raise TypeError(f"{name} must be callable, got {hook!r}")
+    timeout, count = options.get("timeout"), options.get("max_concurrency")
+    if timeout is not None:
+        check_seconds("timeout", timeout, above_zero=True)
+    if count is not None:
+        check_int("max_concurrency", count, 1, MOST)
+    check_kind("retry", Retry, options.get("retry"))
+    check_kind("batch", Batch, options.get("batch"))
+    check_kind("rate_limit", RateLimit, options.get("rate_limit"))
+    check_bool("idempotent", options.get("idempotent", False))
+    check_sink(options.get("dead_letter"))
+    for name, known in (("encoding", ("json", "msgpack")), ("validate", ("run", "send"))):
+        value = options.get(name, known[0])
+        if value not in known:
+            raise ConfigError(
+                f"{name} must be {known[0]!r} or {known[1]!r}, got {value!r}"
+            )
+        if value != known[0] and options.get("payload_type") is None:
+            raise ConfigError(f"{name}={value!r} needs a payload_type")
+    if runs_in != "process":
+        refuse_given(
+            runs_in, enc_hook=options.get("enc_hook"), idempotent=options.get("idempotent")
+        )
+    elif options.get("batch") is not None:
+        raise ConfigError("a batch works on the loop and in threads, not in processes yet")
+
+
+def check_kind(name: str, kind: type, value: object) -> None:
+    """One of this kind, or None."""
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, got {value!r}")
+
+
+def check_sink(sink: object) -> None:
+    """What may take dead letters. Raises ConfigError or TypeError."""
+    if isinstance(sink, Collector):
+        if sink.runs_in == "process":
+            raise ConfigError(
+                f"dead_letter={sink!r} runs in a process, where a DeadLetter cannot go"
+            )
+        if sink.dead_letter is not None:
+            raise ConfigError(
+                f"dead_letter={sink!r} has a dead_letter of its own: what fails there is "
+                "kept by the queue"
+            )
+    elif sink is not None and not callable(sink):
+        raise TypeError(f"dead_letter must be a Collector or a function, got {sink!r}")
 
 
 def refuse_given(runs_in: str, **options: object) -> None:
     """Options that work for process collectors only. Raises ConfigError."""
     for name, value in options.items():
-        if value is not None:
+        if value:
             raise ConfigError(
                 f"{name} works for runs_in='process' only, got {value!r} "
                 f"with runs_in={runs_in!r}"
             )
-
-
-def check_process_options(
-    enc_hook: Hook | None,
-    dec_hook: Hook | None,
-    timeout: float | None,
-    max_concurrency: int | None,
-    idempotent: bool,
-) -> None:
-    """Raises ConfigError or TypeError."""
-    for name, hook in (("enc_hook", enc_hook), ("dec_hook", dec_hook)):
-        if hook is not None and not callable(hook):
-            raise TypeError(f"{name} must be callable, got {hook!r}")
-    if timeout is not None:
-        check_seconds("timeout", timeout, above_zero=True)
-    if max_concurrency is not None:
-        check_int("max_concurrency", max_concurrency, 1, 2**31 - 1)
-    check_bool("idempotent", idempotent)
 
 
 def checked_topics(topics: str | Iterable[str] | None) -> tuple[str, ...]:

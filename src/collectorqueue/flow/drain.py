@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
 from collectorqueue._native.core import Core
-from collectorqueue._native.event import CollectorEvent, Outcome, Payload
+from collectorqueue._native.event import CollectorEvent, Outcome
+from collectorqueue._native.payload import Payload
 from collectorqueue.errors import EventAborted
 from collectorqueue.flow.pool import ConsumerPool
 from collectorqueue.quiet import quietly
@@ -37,7 +38,8 @@ class Remains(msgspec.Struct, frozen=True):
 class Drain:
     """One drain of a queue; its deadline can be brought forward while it waits.
 
-    `stop_scaling()` is called before the pool is stopped: nothing may grow it from then on.
+    `stop_scaling()` is called before the pool is stopped: nothing may grow it from then on;
+    `finish_letters()` waits for the dead letters that are being handed over.
     """
 
     def __init__(
@@ -46,10 +48,13 @@ class Drain:
         pool: ConsumerPool,
         loop: asyncio.AbstractEventLoop,
         stop_scaling: Callable[[], None],
+        finish_letters: Callable[[], Awaitable[None]],
     ) -> None:
         self._core = core
         self._pool = pool
         self._stop_scaling = stop_scaling
+        self._finish_letters = finish_letters
+        self._begun = False
         self._loop = loop
         self._expired: asyncio.Future[None] = loop.create_future()
         self._deadline: float | None = None
@@ -69,6 +74,8 @@ class Drain:
             self._expire()
         else:
             self._timer = self._loop.call_at(deadline, self._expire)
+            if self._begun:
+                self._core.end_by(timeout)
 
     def left_s(self) -> float:
         """Seconds until the deadline; infinite without one."""
@@ -84,6 +91,9 @@ class Drain:
         """Drain; returns what was left. A cancellation brings the deadline forward."""
         core = self._core
         core.begin_drain()
+        self._begun = True
+        if self._deadline is not None:
+            core.end_by(self.left_s())
         cancelled = not await self._emptied_before_deadline()
         if self._timer is not None:
             self._timer.cancel()
@@ -96,13 +106,15 @@ class Drain:
             await self._grace()
         abandoned = core.abandon_running(EventAborted("abandoned: it did not end when cancelled"))
         # What ended by itself at the last moment is not to be resent.
-        late = [e.payload for e in running if e.outcome is Outcome.ABORTED] + queued
+        late = [e.payload for e in running if e.outcome is Outcome.ABORTED]
+        late += core.take_given_up() + queued
         if late:
             quietly(
                 log, logging.WARNING,
                 "drain: aborted=%d abandoned=%d at the deadline", len(late), len(abandoned)
             )
         described = [self._describe(event, seat) for event, seat in abandoned]
+        await self._finish_letters()
         self._stop_scaling()
         await self._pool.stop()
         return Remains(tuple(late), tuple(described))

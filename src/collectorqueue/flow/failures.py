@@ -14,7 +14,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from collectorqueue._native.core import Core
-from collectorqueue._native.event import CollectorEvent, Delivery, Outcome
+from collectorqueue._native.event import CollectorEvent, Outcome
+from collectorqueue._native.payload import Delivery
 from collectorqueue._native.results import Error
 from collectorqueue.errors import UnknownKey
 from collectorqueue.quiet import quietly

@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import partial
 
 from collectorqueue._native.core import Core
-from collectorqueue._native.event import Payload
+from collectorqueue._native.payload import Payload
 from collectorqueue.errors import QueueClosed
 
 __all__ = ["OtherThreads"]
@@ -157,7 +157,7 @@ class OtherThreads:
             return
         core.check_accepting()
         core.check_route(ticket.payload)
-        ticket.place = place = core.park()
+        ticket.place = place = core.park(core.bytes_of(ticket.payload))
         if place.done():
             self._fill(ticket, place)
         else:
@@ -172,7 +172,7 @@ class OtherThreads:
         except BaseException as error:
             ticket.settle(error)
         else:
-            if not self._settle(ticket, self._core.fill_place):
+            if not self._settle(ticket, partial(self._core.fill_place, place=place)):
                 self._core.unpark(place)
 
     def _settle(self, ticket: Ticket, put: Callable[[Payload[object]], object]) -> bool:

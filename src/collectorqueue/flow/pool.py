@@ -69,6 +69,7 @@ class ConsumerPool:
         self._consumers: dict[asyncio.Task[None], Consumer] = {}
         self._branches: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(1)
+        self.written_off = 0  # runs that went on after their timeout
         self._missing = 0  # consumers that ended without being told to
         self._lost = 0  # those of them that somebody else cancelled
         self._replacing = False
@@ -95,6 +96,20 @@ class ConsumerPool:
     def run_alone(self, event: CollectorEvent) -> None:
         """Start a consumer for this event only, beyond the pool's maximum."""
         self._start(event)
+
+    def write_off(self, driver: Consumer | Branch) -> None:
+        """Its handler goes on after its timeout: leave it alone, and have another."""
+        self.written_off += 1
+        quietly(
+            log,
+            logging.WARNING,
+            "collector %s does not end after its timeout: its place is given to another",
+            driver.current_key,
+        )
+        if isinstance(driver, Consumer):
+            task = driver.current_task
+            assert task is not None
+            self._ended(task)
 
     async def stop(self) -> None:
         """Retire all and wait until those that run nothing have ended."""
@@ -126,8 +141,10 @@ class ConsumerPool:
             task.add_done_callback(self._branches.discard, context=self._context)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        consumer = self._consumers.pop(task)
-        crash = None if task.cancelled() else task.exception()
+        consumer = self._consumers.pop(task, None)
+        if consumer is None:
+            return  # written off before
+        crash = None if task.cancelled() or not task.done() else task.exception()
         if crash is not None:
             quietly(
                 log, logging.ERROR, "a consumer crashed and is replaced", exc_info=crash

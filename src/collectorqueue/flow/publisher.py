@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, overload
 
 from collectorqueue._native.core import Core
-from collectorqueue._native.event import CollectorEvent, Delivery
+from collectorqueue._native.event import CollectorEvent
+from collectorqueue._native.payload import Delivery
 from collectorqueue._native.results import ResultList
 from collectorqueue._native.sender import Sender
 from collectorqueue.errors import QueueClosed, QueueNotStarted, UnknownKey
-from collectorqueue.flow.collector import Collector
+from collectorqueue.flow.collector import Collector, In, Out
 from collectorqueue.flow.otherthreads import OtherThreads
 
 __all__ = ["EventPublisher"]
@@ -59,6 +60,8 @@ class EventPublisher(Sender):
         topics: Names = None,
         priority: int | None = None,
         *,
+        ordering_key: str | bytes | int | None = None,
+        delay: float | None = None,
         ttl: float | None = None,
         timeout: float | None = None,
     ) -> ResultList:
@@ -70,7 +73,10 @@ class EventPublisher(Sender):
         event: CollectorEvent | None = None
         try:
             async with asyncio.timeout(timeout):
-                event = await self.send(x, delivery, keys, topics, priority, ttl=ttl)
+                event = await self.send(
+                    x, delivery, keys, topics, priority,
+                    ordering_key=ordering_key, delay=delay, ttl=ttl,
+                )  # fmt: skip
                 self.carry_context(event)
                 return await event
         except BaseException:
@@ -86,6 +92,8 @@ class EventPublisher(Sender):
         topics: Names = None,
         priority: int | None = None,
         *,
+        ordering_key: str | bytes | int | None = None,
+        delay: float | None = None,
         ttl: float | None = None,
         timeout: float | None = None,
     ) -> concurrent.futures.Future[ResultList]:
@@ -97,13 +105,24 @@ class EventPublisher(Sender):
         """
         self.core.check_accepting()
         asking = self.request(
-            x, delivery, keys, topics, priority, ttl=ttl, timeout=timeout
-        )
+            x, delivery, keys, topics, priority,
+            ordering_key=ordering_key, delay=delay, ttl=ttl, timeout=timeout,
+        )  # fmt: skip
         try:
             return asyncio.run_coroutine_threadsafe(asking, self.core.loop)
         except RuntimeError:
             asking.close()
             raise QueueClosed("the loop of the queue has ended") from None
+
+    @overload
+    async def call(
+        self, collector: Collector[In, Out], value: In, timeout: float | None = None
+    ) -> Out: ...
+
+    @overload
+    async def call(
+        self, collector: str, value: Any, timeout: float | None = None
+    ) -> Any: ...
 
     async def call(
         self,

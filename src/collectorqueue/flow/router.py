@@ -8,7 +8,7 @@ from abc import ABC
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from collectorqueue._native.event import Payload
+from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
 from collectorqueue._native.results import ResultList
 from collectorqueue._native.router import Index

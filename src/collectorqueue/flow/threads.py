@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import itertools
+import logging
 import queue
 import threading
 from collections import deque
@@ -16,8 +17,11 @@ from collections.abc import Callable
 from typing import Any
 
 from collectorqueue._native.results import failure_of
+from collectorqueue.quiet import quietly
 
 __all__ = ["Threads"]
+
+log = logging.getLogger("collectorqueue.threads")
 
 Job = tuple["asyncio.Future[Any]", contextvars.Context, Callable[..., Any], Any]
 
@@ -52,6 +56,7 @@ class Threads:
         self._woken = False
         self._stopped = False
         self._numbers = itertools.count(1)
+        self.abandoned = 0  # runs whose future was cancelled, and that went on
 
     def wrap(self, processor: Callable[..., Any]) -> Callable[..., asyncio.Future[Any]]:
         """A function that runs `processor` in a thread and returns a future at once."""
@@ -74,7 +79,16 @@ class Threads:
             name = f"collectorqueue-{next(self._numbers)}"
             thread = Thread(name, self._deliver)
         thread.jobs.put((future, contextvars.copy_context(), call, arguments))
+        future.add_done_callback(self._look_if_abandoned)
         return future
+
+    def _look_if_abandoned(self, future: asyncio.Future[Any]) -> None:
+        if future.cancelled() and not self._stopped:
+            self.abandoned += 1
+            quietly(
+                log, logging.WARNING,
+                "a run in a thread was given up and goes on; another thread takes its place",
+            )  # fmt: skip
 
     def stop(self) -> None:
         """Let every thread end, busy ones after what they run. Waits for none."""

@@ -60,9 +60,6 @@ class WorkerPool:
         context: contextvars.Context,
         settings: WorkerSettings,
         *,
-        queue_type: str,
-        default_priority: int,
-        ageing: int,
         on_short: Callable[[], None],
         on_started: Callable[[int, int, float], None],
         on_lost: Callable[[int, int], None],
@@ -72,9 +69,6 @@ class WorkerPool:
         self._settings = settings
         self.crew = Crew(
             core,
-            queue_type=queue_type,
-            default_priority=default_priority,
-            ageing=ageing,
             on_timed=self._look_after,
             on_short=on_short,
             decode=msgspec.msgpack.Decoder().decode,

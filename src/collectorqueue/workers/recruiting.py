@@ -38,7 +38,10 @@ class Recruit(Protocol):
     enc_hook: Hook
     dec_hook: Hook
     timeout: float | None
-    max_concurrency: int | None
+
+    @property
+    def max_concurrency(self) -> int | None:
+        """Runs at once, in all workers together."""
 
 
 def settings_for(

@@ -1,0 +1,35 @@
+"""Where the batches of one collector fill."""
+from libc.stdint cimport int64_t
+
+from collectorqueue._native.event cimport CollectorEvent, Home
+from collectorqueue._native.gate cimport Gate
+from collectorqueue._native.holders cimport Bundle, Holder
+
+
+cdef class Batching(Holder):
+    cdef Home home                  # of its queue, which it does not keep alive
+    cdef object step                # whose they are
+    cdef Py_ssize_t size
+    cdef int64_t wait_ns
+    cdef Py_ssize_t most_bytes      # 0: no limit
+    cdef object measure             # (payload) -> bytes
+    cdef object by                  # (payload) -> group; None: there is one
+    cdef readonly Gate gate         # of whole batches; None: no limit
+    cdef dict filling               # group -> Batched
+
+    cdef int add(self, CollectorEvent run, int64_t now) except -1
+    cdef int put_in(self, CollectorEvent run, object group, Py_ssize_t size,
+                    int64_t now) except -1
+    cdef int fail(self, CollectorEvent run, BaseException exc) except -1
+    cdef int close(self, Batched batch, str trigger, int64_t now) except -1
+    cdef int add_alone(self, CollectorEvent run, int64_t now) except -1
+
+
+cdef class Batched(Bundle):
+    cdef Batching batching
+    cdef object group
+    cdef Py_ssize_t bytes
+    cdef readonly str trigger       # why it was closed
+
+
+cdef list answers_of(object value, Py_ssize_t count)

@@ -1,0 +1,192 @@
+"""Where the batches of one collector fill.
+
+Rules of residence: from a single event to a batch that waits for a consumer. Until then its
+events are queued and hold no consumer; a batch is one run, and holds one.
+"""
+cimport cython
+from libc.stdint cimport int64_t
+
+from collectorqueue._native.clock cimport monotonic_ns
+from collectorqueue._native.core cimport Core
+from collectorqueue._native.event cimport (
+    BATCH, FAILED, IN_BATCH, IN_HAND, KEYED, ON_TRIAL, PART, QUEUED, ROUTED, CollectorEvent,
+    new_event,
+)
+from collectorqueue._native.gate cimport Gate
+from collectorqueue._native.gathering cimport Gathering
+from collectorqueue._native.holders cimport Bundle, Holder, Share
+from collectorqueue._native.keyline cimport KeyLine
+from collectorqueue._native.plan cimport Step
+from collectorqueue._native.results cimport Error, ResultList, as_result, error_from
+from collectorqueue._native.untracked cimport track
+
+
+class Payloads(list):
+    """What a collector with a `batch` is given: its payloads, in order.
+
+    `trigger` says why it was handed over: "size", "bytes" or "wait" was reached; "flush",
+    as the queue is being closed; "retry", as one that failed is tried again alone.
+    """
+
+    __slots__ = ("trigger",)
+
+    def __init__(self, payloads=(), trigger="flush"):
+        super().__init__(payloads)
+        self.trigger = trigger
+
+
+@cython.final
+cdef class Batching(Holder):
+    """The batches of one collector that fill."""
+
+    def __cinit__(self, Core core not None, Step step not None, *, Py_ssize_t size,
+                  double wait, Py_ssize_t most_bytes, measure, by, Gate gate=None):
+        self.home = core.home
+        self.step = step
+        self.size = size
+        self.wait_ns = <int64_t>(wait * 1e9)
+        self.most_bytes = most_bytes
+        self.measure = measure
+        self.by = by
+        self.gate = gate
+        self.filling = {}
+
+    cdef int add(self, CollectorEvent run, int64_t now) except -1:
+        """Take a run in: its batch may be full by that."""
+        cdef Core core = <Core>self.home.hub
+        cdef Py_ssize_t size = 0
+        cdef bint retried
+        run.flags |= ROUTED
+        if core.tries and run in core.tries:
+            return self.add_alone(run, now)
+        group = None
+        if self.by is not None or self.most_bytes:
+            try:
+                if self.by is not None:
+                    group = self.by(run.payload)
+                    hash(group)
+                if self.most_bytes:
+                    size = self.measure(run.payload.value)
+            except BaseException as exc:
+                return self.fail(run, exc)
+            if run.state != QUEUED:
+                return 0        # that has cancelled it
+        return self.put_in(run, group, size, now)
+
+    cdef int put_in(self, CollectorEvent run, object group, Py_ssize_t size,
+                    int64_t now) except -1:
+        cdef Core core = <Core>self.home.hub
+        cdef Batched batch = self.filling.get(group)
+        cdef KeyLine line
+        if batch is not None and self.most_bytes and batch.bytes + size > self.most_bytes:
+            self.close(batch, "bytes", now)
+            batch = None
+        if run.flags & ON_TRIAL:
+            line = core.lines[run.payload.rare.ordering_key]
+            if batch is None or line.batch is not batch:
+                return core.back_in_line(run)
+        if batch is None:
+            batch = Batched.__new__(Batched)
+            batch.batching = self
+            batch.group = group
+            batch.items = []
+            self.filling[group] = batch
+            core.batches[self] = None
+            core.timers.set_alarm(batch, now + self.wait_ns)
+        if core.apart is not None:
+            core.stand_apart(run, IN_BATCH)
+        else:
+            run.place = IN_BATCH
+        batch.items.append(run)
+        batch.bytes += size
+        if len(batch.items) >= self.size:
+            return self.close(batch, "size", now)
+        if self.most_bytes and batch.bytes >= self.most_bytes:
+            return self.close(batch, "bytes", now)
+        if run.flags & KEYED:
+            core.join_batch(run, batch)
+        return 0
+
+    cdef int fail(self, CollectorEvent run, BaseException exc) except -1:
+        """`by` or `size_of` has raised: that costs this event only."""
+        cdef Core core = <Core>self.home.hub
+        cdef Error error = error_from(exc)
+        if run.flags & PART:
+            return (<Gathering>(<Share>run.waiters).parts).turn_away(run, error)
+        if run.state == QUEUED:
+            run.place = IN_HAND
+            core.settle(run, FAILED, error, monotonic_ns())
+        return 0
+
+    cdef int close(self, Batched batch, str trigger, int64_t now) except -1:
+        """It takes no more: one run stands for it from now on."""
+        cdef Core core = <Core>self.home.hub
+        cdef CollectorEvent first = batch.items[0]
+        cdef CollectorEvent item
+        cdef CollectorEvent run = new_event(
+            first.payload, first.home, first.id, first.sent_ns)
+        track(run)
+        run.flags = BATCH | ROUTED
+        run.route = self.step
+        run.waiters = batch
+        batch.trigger = trigger
+        batch.due_ns = 0
+        if self.filling.get(batch.group) is batch:
+            del self.filling[batch.group]
+            if not self.filling:
+                core.batches.pop(self, None)
+        if core.lines:
+            for item in batch.items:
+                if item.flags & KEYED:
+                    (<KeyLine>core.lines[item.payload.rare.ordering_key]).batch = None
+        if self.gate is None or self.gate.admit(run, now):
+            core.put_back(run)
+        return 0
+
+    cdef int add_alone(self, CollectorEvent run, int64_t now) except -1:
+        """What is tried again is a batch of its own: it may be what the others failed of."""
+        cdef Core core = <Core>self.home.hub
+        cdef Batched batch = Batched.__new__(Batched)
+        batch.batching = self
+        batch.group = batch
+        batch.items = [run]
+        core.stand_apart(run, IN_BATCH)
+        return self.close(batch, "retry", now)
+
+    cdef int flush(self) except -1:
+        cdef int64_t now = monotonic_ns()
+        for batch in list(self.filling.values()):
+            self.close(batch, "flush", now)
+        return 0
+
+    cdef Py_ssize_t full_by(self) noexcept:
+        return 0 if self.gate is None else self.gate.full_by()
+
+    cdef list runs(self):
+        cdef Batched batch
+        found = []
+        for batch in self.filling.values():
+            found += batch.items
+        return found
+
+
+@cython.final
+cdef class Batched(Bundle):
+    """One batch."""
+
+    cdef int ring(self, int64_t now) except -1:
+        return self.batching.close(self, "wait", now)
+
+
+cdef list answers_of(object value, Py_ssize_t count):
+    """What each of so many events gets of a batch's answer: a list has one for each."""
+    if type(value) is ResultList:
+        value = list(value)
+    if type(value) is not list:
+        return [value] * count
+    if len(<list>value) != count:
+        wrong = error_from(ValueError(
+            f"a batch of {count} needs a list of {count} results, or one value for all, "
+            f"got a list of {len(<list>value)}"))
+        return [wrong] * count
+    return [as_result(each) for each in <list>value]

@@ -1,0 +1,412 @@
+"""What a consumer does with one event: route -> collect -> settle.
+
+Rules of residence: the way of one event, or of one batch. It knows Steps, and policies only
+as far as they keep a run from beginning, or have it begin again.
+"""
+cimport cython
+from libc.stdint cimport int64_t
+
+from collectorqueue._native.batching import Payloads
+from collectorqueue._native.batching cimport Batched, Batching, answers_of
+from collectorqueue._native.branch cimport Branch
+from collectorqueue._native.clock cimport monotonic_ns
+from collectorqueue._native.context cimport RunContext, begin_run, step_in
+from collectorqueue._native.core cimport waiting
+from collectorqueue._native.counters cimport count_ns
+from collectorqueue._native.driver cimport GIVEN_UP, PLAIN, SUSPENDED, late, outcome_of
+from collectorqueue._native.event cimport (
+    ABORTED, ADMITTED, BATCH, FAILED, IN_BATCH, OK, ON_TRIAL, PART, QUEUED,
+    ROUTED, RUNNING, UNROUTED, CollectorEvent,
+)
+from collectorqueue._native.gathering cimport Gathering
+from collectorqueue._native.holders cimport Share, events_of
+from collectorqueue._native.plan cimport (
+    CONVERTS, DIVERTS, RETRIES, Step, count_batch, count_run,
+)
+from collectorqueue._native.results cimport Error, Ok, error_from
+from collectorqueue._native.router cimport as_route, describe_miss
+from collectorqueue._native.spreading cimport COLLECTING, FREE, JOINING, WAITING, Spreading
+from collectorqueue._native.sums cimport count_free, note_hold
+
+from collectorqueue.errors import EventAborted, UnknownKey, Unrouted
+
+@cython.no_gc_clear
+cdef class Collecting(Spreading):
+    """Collects one event after the other."""
+
+    cdef int start(self) except -1:
+        """Route the event in hand and begin to collect it."""
+        cdef CollectorEvent event = self.event
+        self.stage = COLLECTING
+        if self.context is None:
+            self.context = RunContext(self.core.base_context)
+        if event.flags >= ROUTED:
+            return self.start_again()
+        if self.core.custom_select is not None:
+            route = self.ask_router()
+            if route is None:
+                return FREE
+        elif self.core.custom_route is not None:
+            route = self.core.custom_route
+        else:
+            route = self.core.index.route(event.payload)
+        if type(route) is Step:
+            event.route = route
+            if (<Step>route).policies & DIVERTS and self.divert(event, <Step>route, False):
+                return FREE
+        self.core.take_out(event, self.now)
+        count_ns(&self.core.times.waits, self.now - event.sent_ns)
+        if type(route) is Step:
+            if self.begin(<Step>route, event, event.payload) == SUSPENDED:
+                return WAITING
+            return self.own_part_done()
+        if not <tuple>route:
+            self.now = monotonic_ns()
+            self.core.settle(event, UNROUTED, Error(Unrouted(describe_miss(event.payload))),
+                             self.now)
+            self.close_event()
+            return FREE
+        return self.start_several(<tuple>route)
+
+    cdef object ask_router(self):
+        """The route a custom router selects; None: it failed, or has cancelled the event."""
+        cdef CollectorEvent event = self.event
+        self.step = None
+        begin_run(self.context, event)
+        step_in(self.context)
+        try:
+            route = as_route(self.core.custom_select(event.payload))
+            error = None
+        except BaseException as exc:
+            error = error_from(exc)
+        self.now = monotonic_ns()   # it may have taken its time, and changed counts
+        if event.state != QUEUED:
+            self.forget_event()
+            return None
+        if error is None:
+            return route
+        self.core.take_out(event, self.now)
+        self.core.settle(event, FAILED, error, self.now)
+        self.close_event()
+        return None
+
+    cdef int start_again(self) except -1:
+        """Begin with a run that is not an event that comes for the first time."""
+        cdef CollectorEvent run = self.event
+        cdef Step step = run.route
+        cdef bint admitted = run.flags & ADMITTED
+        if run.flags & ON_TRIAL and step is None:
+            if self.core.custom_select is None and self.core.custom_route is None:
+                route = self.core.index.route(run.payload)
+                if type(route) is Step:
+                    run.route = step = <Step>route
+            if step is None or step.batching is None:
+                run.route = None
+                self.forget_event()
+                return self.core.back_in_line(run)
+        if self.core.index.steps.get(step.key) is not step:
+            return self.start_stray(run, step)
+        run.flags &= ~ADMITTED
+        if run.flags & BATCH:
+            return self.start_batch(run, step)
+        if step.policies & DIVERTS and self.divert(run, step, admitted):
+            return FREE
+        if run.flags & PART:
+            return self.start_part(run, step)
+        run.flags &= ~ROUTED
+        self.core.take_out(run, self.now)
+        if self.begin(step, run, run.payload) == SUSPENDED:
+            return WAITING
+        return self.own_part_done()
+
+    cdef int start_stray(self, CollectorEvent run, Step step) except -1:
+        """Its collector was removed while it waited."""
+        cdef CollectorEvent item
+        cdef Error error
+        self.forget_event()
+        if run.flags & PART:
+            error = Error(UnknownKey(f"collector {step.key!r} was removed", step.key))
+            (<Gathering>(<Share>run.waiters).parts).turn_away(run, error)
+        elif run.flags & BATCH:
+            for item in (<Batched>run.waiters).items:
+                if item.state == QUEUED and item.place == IN_BATCH:
+                    self.core.put_back(item)
+        else:
+            run.flags &= ~(ROUTED | ADMITTED)
+            run.route = None
+            self.event = run
+            return self.start()
+        return FREE
+
+    cdef bint divert(self, CollectorEvent run, Step step, bint admitted) except -1:
+        """Whether a run does not begin here and now: it is held, batched or sent out."""
+        if step.gate is not None and not admitted and not step.gate.admit(run, self.now):
+            self.forget_event()
+            return True
+        if step.batching is not None:
+            self.forget_event()
+            (<Batching>step.batching).add(run, self.now)
+            return True
+        if step.outlet is None:
+            return False
+        self.forget_event()
+        if run.flags & PART:
+            self.send_part(run, step)
+        elif self.only is None:
+            step.outlet.offer(run, self.now)
+        else:
+            step.outlet.rush(run, self.now)
+        return True
+
+    cdef int send_part(self, CollectorEvent run, Step step) except -1:
+        """A part that has waited goes to another process."""
+        cdef Gathering gathering = (<Share>run.waiters).parts
+        if not gathering.resume(run, self.now):
+            return 0
+        count_free(self.core, self.now)
+        gathering.held += 1     # until it was handed over
+        return step.outlet.take_part(gathering, (<Share>run.waiters).at)
+
+    cdef int start_part(self, CollectorEvent run, Step step) except -1:
+        """Begin with one part of an event that has several."""
+        cdef Gathering gathering = (<Share>run.waiters).parts
+        if not gathering.resume(run, self.now):
+            self.forget_event()
+            if step.gate is not None:
+                step.gate.leave()
+            return FREE
+        self.event = gathering.event
+        self.gathering = gathering
+        self.part = run
+        self.begun_ns = self.now
+        if self.begin(step, self.event, self.event.payload) == SUSPENDED:
+            return WAITING
+        return self.own_part_done()
+
+    # -- batches ----------------------------------------------------------------------
+
+    cdef int start_batch(self, CollectorEvent run, Step step) except -1:
+        """Begin with a batch: all of it that still waits."""
+        cdef Batched batch = run.waiters
+        cdef CollectorEvent item
+        cdef list items = []
+        cdef list payloads = []
+        for item in batch.items:
+            if item.state != QUEUED or item.place != IN_BATCH:
+                continue
+            if item.flags & PART:
+                if not (<Gathering>(<Share>item.waiters).parts).resume(item, self.now):
+                    continue
+                count_free(self.core, self.now)
+            else:
+                self.core.begin_item(item, self.now)
+            payload = item.payload
+            if step.policies & CONVERTS:
+                try:
+                    payload = step.convert(payload)
+                except BaseException as exc:
+                    self.item_over(item, error_from(exc))
+                    continue
+            items.append(item)
+            payloads.append(payload)
+        batch.items = items
+        self.verdict = PLAIN
+        if not items:
+            self.forget_event()
+            if batch.batching.gate is not None:
+                batch.batching.gate.leave()
+            return FREE
+        if self.core.parked:
+            self.core.admit()
+        self.core.count_helper(self.now)
+        run.state = RUNNING
+        run.start_ns = self.now
+        self.bundle = batch
+        if self.begin(step, run, Payloads(payloads, batch.trigger)) == SUSPENDED:
+            return WAITING
+        return self.own_part_done()
+
+    cdef int batch_over(self) except -1:
+        """The collector is done with a batch: each of it gets its own result."""
+        cdef CollectorEvent run = self.event
+        cdef CollectorEvent item
+        cdef Step step = self.step
+        cdef list items = self.bundle.items
+        cdef list answers = answers_of(self.answer, len(items))
+        cdef Py_ssize_t at
+        cdef Py_ssize_t good = 0
+        for at in range(len(items)):
+            item = <CollectorEvent>items[at]
+            answer = answers[at]
+            if type(answer) is Ok:
+                good += 1
+                if not (item.flags & PART or step.policies & RETRIES
+                        or self.verdict == GIVEN_UP):
+                    self.core.settle(item, OK, answer, self.now)
+                    continue
+            self.item_over(item, answer)
+        count_batch(step, good, len(items) - good, self.now - run.start_ns)
+        if (<Batched>self.bundle).batching.gate is not None:
+            (<Batched>self.bundle).batching.gate.leave()
+        run.state = OK
+        return self.close_event()
+
+    cdef int item_over(self, CollectorEvent item, object answer) except -1:
+        """One event of a batch has ended so, or is to be tried again."""
+        cdef bint gave_up = self.verdict == GIVEN_UP
+        cdef int outcome = OK if type(answer) is Ok else FAILED
+        if item.flags & PART:
+            return (<Gathering>(<Share>item.waiters).parts).part_over(
+                (<Share>item.waiters).at, answer, gave_up)
+        if gave_up:
+            outcome = ABORTED
+        self.answer = answer
+        if self.step.policies & RETRIES:
+            outcome = self.try_again(item, outcome)
+        if outcome != QUEUED:
+            self.core.settle(item, outcome, self.answer, self.now)
+        return 0
+
+    cdef int abort_item(self, CollectorEvent item, str why) except -1:
+        """What comes of it is discarded; with the last one the batch is cancelled."""
+        self.core.settle(item, ABORTED, Error(EventAborted(why)), monotonic_ns())
+        for event in events_of(self.event):
+            if (<CollectorEvent>event).state == RUNNING:
+                return 0
+        return self.abort(why)
+
+    # -- the end ------------------------------------------------------------------------
+
+    cdef int own_part_done(self) except -1:
+        """What the consumer itself drove is over."""
+        cdef int64_t begun = self.now
+        self.stage = COLLECTING
+        self.now = monotonic_ns()
+        note_hold(self.core, self.step, self.now - begun)
+        if self.gathering is None:
+            if self.bundle is not None:
+                self.batch_over()
+            else:
+                self.finish()
+            return FREE
+        count_run(self.step, type(self.answer) is Ok, self.now - self.begun_ns)
+        if self.part is not None:
+            at = (<Share>self.part.waiters).at
+            self.gathering.part_over(at, self.answer, self.verdict == GIVEN_UP)
+            self.close_event()
+            return FREE
+        at = len(self.event.route) - 1
+        self.gathering.part_over(at, self.answer, self.verdict == GIVEN_UP)
+        self.gathering.let_go()
+        return self.wait_for_others()
+
+    cdef int finish(self) except -1:
+        """The only collector is done, and so is the event."""
+        cdef CollectorEvent event = self.event
+        cdef char outcome = OK
+        if type(self.answer) is not Ok:
+            outcome = outcome_of(self.answer)
+        count_run(self.step, outcome != FAILED, self.now - event.start_ns)
+        if self.verdict == GIVEN_UP:
+            outcome = ABORTED
+        if self.step.policies & RETRIES:
+            outcome = self.try_again(event, outcome)
+        if outcome != QUEUED:
+            self.core.settle(event, outcome, self.answer, self.now)
+        self.close_event()
+        return 0
+
+    cdef int try_again(self, CollectorEvent event, int outcome) except -1:
+        """What this run makes of its event: QUEUED, it is tried again, or its outcome."""
+        outcome = self.core.outcome_after(event, self.step, outcome, self.answer, self.now)
+        if outcome != QUEUED:
+            self.answer = self.core.conclude(event, self.answer)
+        return outcome
+
+    cdef int close_event(self) except -1:
+        """Nothing of the event is left in the consumer, but its step: mostly the next's."""
+        self.answer = None
+        self.gathering = None
+        self.part = None
+        self.bundle = None
+        self.forget_event()
+        if self.now < self.core.counted_ns:
+            self.now = self.core.counted_ns
+        count_free(self.core, self.now)
+        if self.core.on_freed is not None and waiting(self.core):
+            self.core.on_freed()
+        return 0
+
+    cdef int forget_event(self) except -1:
+        if self.context is not None and self.context.scope is not None:
+            # What runs from now on is not inside of the event's handlers any more.
+            self.context.scope.event = None
+        self.event = None
+        return 0
+
+    cdef int give_up_event(self) except -1:
+        """Its task must end: settle what there is, and cancel the other collectors."""
+        cdef Gathering gathering = self.gathering
+        if gathering is not None:
+            gathering.gave_up = True
+            gathering.abort_why = self.abort_why
+            gathering.settle()
+        self.close_event()
+        if gathering is not None:
+            for branch in gathering.branches:
+                (<Branch>branch).abort("the task of its consumer was cancelled")
+        return 0
+
+    cdef int abort(self, str why) except -1:
+        """Cancel what runs of the event in hand; it ends ABORTED."""
+        cdef Gathering gathering = self.gathering
+        cdef bint detached = True
+        self.abort_why = why
+        self.timed_out = False
+        if gathering is None:
+            if self.step is not None and self.step.detached:
+                for event in events_of(self.event):
+                    self.core.settle(event, ABORTED, Error(EventAborted(why)), monotonic_ns())
+            return self.cancel_task()
+        gathering.gave_up = True
+        gathering.abort_why = why
+        gathering.drop_waiting()
+        for branch in gathering.branches:
+            detached = detached and (<Branch>branch).is_over_or_detached()
+            (<Branch>branch).abort(why)
+        if self.stage != JOINING:
+            detached = detached and self.step is not None and self.step.detached
+            self.cancel_task()
+        if detached and self.event is not None:
+            gathering.settle()
+            gathering.ring()
+        return 0
+
+    cdef int write_off(self) except -1:
+        """The handler goes on after its timeout: settle, and leave this consumer to it."""
+        self.written_off = True
+        self.answer = late(self.step)
+        self.verdict = PLAIN
+        self.now = monotonic_ns()
+        self.core.seats.pop(self, None)
+        if self.gathering is None:
+            if self.bundle is not None:
+                self.batch_over()
+            else:
+                self.finish()
+        else:
+            count_run(self.step, False, self.now - self.begun_ns)
+            at = (len(self.event.route) - 1 if self.part is None
+                  else (<Share>self.part.waiters).at)
+            self.gathering.part_over(at, self.answer, False)
+            self.close_event()
+        self.expect_successor()
+        self.core.on_written_off(self)
+        return 0
+
+    cdef int expect_successor(self) except -1:
+        """The pool will put another consumer in this one's place, a turn later."""
+        if self.only is None and not self.retiring:
+            self.needs_successor = True
+            self.core.vacate()
+        return 0

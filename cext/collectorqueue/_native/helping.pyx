@@ -1,0 +1,142 @@
+"""Handlers that wait: for events, and for consumers that could run those.
+
+Rules of residence: nothing a handler waits for may lack a consumer, and nobody waits for
+himself. How many consumers there are otherwise is decided elsewhere.
+"""
+cimport cython
+
+from collectorqueue._native.barrier cimport Barriers
+from collectorqueue._native.context cimport Scope, current_scope
+from collectorqueue._native.event cimport (
+    BEHIND, ELSEWHERE, HELD_BACK, IN_HAND, IN_LANE, OK, QUEUED, ROUTED, CollectorEvent,
+    EventWait,
+)
+from collectorqueue._native.keyline cimport KeyLine
+from collectorqueue._native.outlet cimport Elsewhere
+from collectorqueue._native.postponed cimport Postponed
+from collectorqueue._native.waits cimport Waits
+
+
+cdef class Helping(Postponed):
+    """The waits inside the handlers of one queue."""
+
+    def clear(self):
+        """Nobody waits."""
+        Postponed.clear(self)
+        self.barriers = Barriers()
+        self.waits = Waits()
+        self.elsewhere = Elsewhere()
+
+    cdef int call_for_help(self) except -1:
+        """A consumer must wait inside a handler while events are queued."""
+        if self.idle:
+            self.wake_one()
+        elif self.consumers < self.max_consumers:
+            self.on_short()
+        elif self.waits.uncovered:
+            self.cover()
+        return 0
+
+    def in_lane(self):
+        """Events that wait for a consumer."""
+        return self.lane.used - self.lane.gone
+
+    def take_peak(self):
+        """The most events that waited or ran when one paused, since the last call."""
+        peak = self.peak_demand
+        self.peak_demand = self.lane.used - self.lane.gone + self.busy
+        return peak
+
+    cdef Scope inside(self):
+        """The scope of the handler of this queue that is calling; None from outside."""
+        cdef Scope scope = current_scope()
+        while scope is not None:
+            if (scope.event is not None and scope.event.home is self.home
+                    and scope.event.state < OK):
+                return scope
+            scope = scope.parent
+        return None
+
+    def is_inside(self):
+        """Whether a handler of this queue is calling."""
+        return self.inside() is not None
+
+    cdef int begin_wait(self, EventWait wait) except -1:
+        cdef Scope scope = self.inside()
+        if scope is None:
+            return 0
+        if wait.event.home is self.home:
+            self.waits.refuse_circle(scope.event, wait.event, self)
+        self.waits.begin(wait, scope.event)
+        self.blocked += 1
+        self.cover()
+        return 0
+
+    cdef int end_wait(self, EventWait wait) except -1:
+        self.blocked -= 1
+        self.waits.end(wait)
+        return 0
+
+    cdef int cover(self) except -1:
+        """Give a consumer to what handlers wait for, where none may come free."""
+        cdef EventWait wait
+        for wait in list(self.waits.uncovered):
+            place = wait.event.place
+            if wait.event.state != QUEUED or place == ELSEWHERE or place == HELD_BACK:
+                del self.waits.uncovered[wait]  # it runs, or needs no consumer
+                continue
+            if (self.lane.used - self.lane.gone > len(self.idle) + self.coming
+                    and self.consumers < self.max_consumers):
+                self.on_short()
+            if self.lane.used - self.lane.gone > len(self.idle) + self.coming:
+                if place <= IN_HAND:
+                    del self.waits.uncovered[wait]
+                    self.on_compensate(wait.event)
+                    continue
+                # It waits for another: whatever comes back to the lane may be that.
+                for run in self.needed_by(wait.event):
+                    if run not in self.waits.helped:
+                        self.waits.helped[run] = None
+                        self.on_compensate(run)
+        return 0
+
+    cdef list needed_by(self, CollectorEvent event):
+        """The runs in the lane that may have to go before an event that is not there."""
+        cdef CollectorEvent run
+        cdef KeyLine line
+        found = []
+        steps = event.route if type(event.route) is tuple else (event.route,)
+        for run in self.lane.events():
+            if run.route is not None and run.flags >= ROUTED and run.route in steps:
+                found.append(run)
+        if event.place == BEHIND:
+            line = self.lines[event.payload.rare.ordering_key]
+            if line.head.state == QUEUED and line.head is not event:
+                if line.head.place == IN_LANE:
+                    found.append(line.head)
+                else:
+                    found += self.needed_by(line.head)
+        return found
+
+    def wait_for_all(self):
+        """A future for the moment when all that was accepted so far has ended."""
+        self.check_loop()
+        self.take_all()
+        return self.barriers.add(self.sequence, self.queued + self.in_flight, self.loop)
+
+    def wait_inside(self):
+        """The same for a handler: it leaves out the events of all who wait like this, or
+        for the handler itself.
+
+        Returns the future and the key to give to `stop_wait_inside`; None from outside.
+        """
+        cdef Scope scope = self.inside()
+        if scope is None:
+            return None
+        self.take_all()
+        events = self.queued_events() + self.running()
+        return self.waits.begin_for_all(scope.event, events, self.loop)
+
+    def stop_wait_inside(self, members):
+        """The wait is over, or was given up."""
+        self.waits.end_for_all(members)

@@ -1,0 +1,78 @@
+"""Where runs wait, and what they are of, as the core sees them.
+
+Rules of residence: what must be asked, not how it is done. A run is one event at one
+collector. It is the event itself, or stands for one of its parts (its `waiters` are a
+Share), or for many events that are run as one (a Bundle).
+"""
+cimport cython
+from libc.stdint cimport int64_t
+
+from collectorqueue._native.event cimport BATCH, PART, CollectorEvent
+from collectorqueue._native.timers cimport Alarm
+
+
+cdef class Holder(Alarm):
+    """Where the runs of one collector wait."""
+
+    cdef bint admit(self, CollectorEvent run, int64_t now) except -1:
+        """Whether one may go on; if not, it waits here."""
+        return True
+
+    cdef bint enter(self, int64_t now) except -1:
+        """Whether one may go on."""
+        return True
+
+    cdef int forget(self, CollectorEvent run) except -1:
+        """One of those that wait here has ended."""
+        return 0
+
+    cdef int leave(self) except -1:
+        """One that was let go on is over."""
+        return 0
+
+    cdef Py_ssize_t full_by(self) noexcept:
+        """How many it let go on that must end before another may; 0: another may."""
+        return 0
+
+    cdef int flush(self) except -1:
+        """Nothing more will come: what waits for that need not."""
+        return 0
+
+    cdef list runs(self):
+        """Those that wait here."""
+        return []
+
+
+cdef class Parts:
+    """What an event with several collectors is made of."""
+
+    cdef int drop_waiting(self) except -1:
+        """What has not begun does not begin."""
+        return 0
+
+    cdef int give_up(self, str why) except -1:
+        """The event ends ABORTED, with the results there are."""
+        return 0
+
+
+@cython.final
+cdef class Share:
+    """Which part of which event a run is of."""
+
+
+cdef class Bundle(Alarm):
+    """The runs that one run stands for."""
+
+
+cdef dict events_of(CollectorEvent run):
+    """The events that a run is of, as keys."""
+    cdef Parts parts
+    if run.flags & PART:
+        parts = (<Share>run.waiters).parts
+        return {} if parts is None else {parts.event: None}
+    if run.flags & BATCH:
+        found = {}
+        for item in (<Bundle>run.waiters).items:
+            found.update(events_of(item))
+        return found
+    return {run: None}

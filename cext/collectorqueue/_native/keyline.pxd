@@ -1,0 +1,13 @@
+"""The events of one ordering key: those on their way, and those that wait behind them."""
+from collectorqueue._native.event cimport CollectorEvent
+
+
+cdef class KeyLine:
+    cdef CollectorEvent head        # the first of those that are on their way
+    cdef Py_ssize_t ahead           # of its events are on their way
+    cdef object waiting             # an OrderedDict of the others; None: there are none
+    cdef object batch               # that holds all on their way, and fills; or None
+
+    cdef int add(self, CollectorEvent event) except -1
+    cdef int add_again(self, CollectorEvent event) except -1
+    cdef CollectorEvent next(self)

@@ -1,0 +1,401 @@
+"""Events that wait for something else than a consumer: their time, their turn, a limit.
+
+Rules of residence: when an event may be taken. All that wait here are queued, count against
+the capacity and hold no consumer; once nothing is in their way they go back to the lane.
+"""
+cimport cython
+from libc.stdint cimport int64_t
+
+from collectorqueue._native.clock cimport monotonic_ns
+from collectorqueue._native.door cimport Door
+from collectorqueue._native.event cimport (
+    ABORTED, AT_GATE, BATCH, BEHIND, DELAYED, DROPPED, EXPIRES, FAILED, IN_BATCH, IN_HAND, IN_PARTS,
+    KEYED, ON_TRIAL, PART, QUEUED, ROUTED, RUNNING, TO_RETRY, CollectorEvent,
+)
+from collectorqueue._native.holders cimport Holder, Parts, Share, events_of
+from collectorqueue._native.keyline cimport KeyLine
+from collectorqueue._native.lanes cimport Lane, make_sorted_lane
+from collectorqueue._native.payload cimport Payload, Terms
+from collectorqueue._native.plan cimport Step
+from collectorqueue._native.results cimport Error
+from collectorqueue._native.retrial cimport Tries
+from collectorqueue._native.timers cimport Timers
+from collectorqueue._native.worst cimport Worst
+
+from collectorqueue.errors import EventAborted, EventDropped
+
+cdef enum:
+    FEW = 64                # deadlines that are not worth a sweep
+    # Where events wait that may be dropped for newer ones: not those that have started.
+    DROPPABLE = 1 << DELAYED | 1 << BEHIND | 1 << AT_GATE | 1 << IN_BATCH
+
+
+cdef class Postponed(Door):
+    """The waiting events of one queue that are not to be taken yet."""
+
+    def clear(self):
+        """Nothing waits."""
+        Door.clear(self)
+        self.lines = {}
+        self.tries = {}
+        self.gatherings = {}
+        self.gates = {}
+        self.batches = {}
+        self.given_up = []
+        self.ends_ns = 0
+        self.has_limits = False
+        self.retries = 0
+        if self.drops_oldest:
+            queue_type, default_priority, _ = self.order
+            self.apart = Worst(queue_type == "priority", default_priority, DROPPABLE)
+
+    cdef Lane make_lane(self, char place, bint drops):
+        """For events that wait in the order of the queue."""
+        queue_type, default_priority, ageing = self.order
+        cdef Lane lane = make_sorted_lane(queue_type, default_priority, ageing, drops)
+        lane.stand_at(place)
+        return lane
+
+    cdef int stand_apart(self, CollectorEvent event, char place) except -1:
+        event.place = place
+        if self.apart is not None and not event.flags & (PART | BATCH):
+            self.apart.push(event, self.queued)
+        return 0
+
+    # -- time -------------------------------------------------------------------------
+
+    cdef bint postpone(self, CollectorEvent event) except -1:
+        """Whether the terms of an event that is accepted keep it from the lane."""
+        cdef Terms terms = event.payload.rare
+        if terms.ttl:
+            event.flags |= EXPIRES
+            self.timers.add(event.sent_ns + ttl_ns(event.payload), event)
+        if terms.delay:
+            self.stand_apart(event, DELAYED)
+            self.timers.add(event.sent_ns + delay_ns(event.payload), event)
+            return True
+        return self.line_up(event)
+
+    def expire(self, CollectorEvent event not None):
+        """A time of it has come."""
+        cdef int64_t now = monotonic_ns()
+        cdef Tries tries
+        if event.state != QUEUED:
+            return
+        if event.flags & EXPIRES and now - event.sent_ns >= ttl_ns(event.payload):
+            self.withdraw(event, DROPPED, too_late(event))
+        elif event.place == DELAYED and now - event.sent_ns >= delay_ns(event.payload):
+            if not self.line_up(event):
+                self.put_back(event)
+        elif event.place == TO_RETRY:
+            tries = self.tries[event]
+            if now >= tries.due_ns:
+                self.put_back(event)
+
+    cdef bint is_expired(self, CollectorEvent event, int64_t now) except -1:
+        """Whether one that was taken from where it waited has come too late: it is dropped."""
+        if not event.flags & EXPIRES or now - event.sent_ns < ttl_ns(event.payload):
+            return False
+        self.drop_expired(event)
+        return True
+
+    @property
+    def deadlines(self):
+        """How many times are waited for."""
+        return len(self.timers)
+
+    cdef int sweep_timers(self) except -1:
+        """Most deadlines are of events that have started: do not keep those alive."""
+        if len(self.timers) > FEW and len(self.timers) > 2 * (self.queued + self.in_flight):
+            self.timers.keep(waits_for_time)
+        return 0
+
+    def end_by(self, seconds):
+        """The queue will have been drained by then; None: it has no limit.
+
+        What waits for a later time is given up now.
+        """
+        cdef CollectorEvent event
+        self.ends_ns = 0
+        if seconds is None:
+            return
+        self.ends_ns = monotonic_ns() + max(1, <int64_t>(min(<double>seconds, 1e9) * 1e9))
+        for due, _, what in sorted(self.timers.heap):
+            if due <= self.ends_ns or not isinstance(what, CollectorEvent):
+                continue
+            event = what
+            if not waits_for_time(event) or event.place not in (DELAYED, TO_RETRY):
+                continue
+            if event.place == DELAYED and due != event.sent_ns + delay_ns(event.payload):
+                continue        # that is its ttl
+            if event.flags & PART:
+                (<Share>event.waiters).parts.give_up(LATER)
+            else:
+                self.given_up.append(event)
+                self.withdraw(event, ABORTED, EventAborted(LATER))
+
+    def take_given_up(self):
+        """The payloads of those that the drain did not wait for."""
+        events, self.given_up = self.given_up, []
+        return [(<CollectorEvent>event).payload for event in events]
+
+    # -- ordering keys ------------------------------------------------------------------
+
+    cdef bint line_up(self, CollectorEvent event) except -1:
+        """Whether others with its ordering key are before it: it waits behind them."""
+        cdef KeyLine line
+        key = event.payload.rare.ordering_key
+        if key is None:
+            return False
+        event.flags |= KEYED
+        line = self.lines.get(key)
+        if line is None:
+            line = KeyLine.__new__(KeyLine)
+            line.head = event
+            line.ahead = 1
+            self.lines[key] = line
+            return False
+        self.stand_apart(event, BEHIND)
+        line.add(event)
+        if line.batch is not None:
+            self.try_batch(line)
+        return True
+
+    cdef int leave_line(self, CollectorEvent event) except -1:
+        """One that was on its way has ended: the next of its key may go."""
+        key = event.payload.rare.ordering_key
+        cdef KeyLine line = self.lines.get(key)
+        event.flags &= ~KEYED
+        if line is None:
+            return 0
+        line.ahead -= 1
+        if line.ahead == 0:
+            self.advance(key, line)
+        return 0
+
+    cdef int advance(self, object key, KeyLine line) except -1:
+        cdef CollectorEvent event = line.next()
+        cdef Tries tries
+        line.batch = None
+        line.head = event
+        if event is None:
+            del self.lines[key]
+            return 0
+        line.ahead = 1
+        event.flags &= ~ON_TRIAL
+        tries = self.tries.get(event)
+        if tries is not None and tries.due_ns > monotonic_ns():
+            self.wait_for_retry(event)
+        else:
+            self.put_back(event)
+        return 0
+
+    cdef int join_batch(self, CollectorEvent event, object batch) except -1:
+        """It is in a batch that fills: those behind it may join it there, in order."""
+        cdef KeyLine line = self.lines[event.payload.rare.ordering_key]
+        event.flags &= ~ON_TRIAL
+        line.batch = batch
+        self.try_batch(line)
+        return 0
+
+    def try_batch(self, KeyLine line not None):
+        """Let the next of a key see whether it goes to the batch that fills."""
+        cdef CollectorEvent event
+        if line.waiting:
+            event = next(iter(line.waiting))
+            if event not in self.tries:
+                line.next()
+                line.ahead += 1
+                event.flags |= ON_TRIAL
+                self.put_back(event)
+
+    cdef int back_in_line(self, CollectorEvent event) except -1:
+        """It was on its way, and cannot go on before those ahead have ended."""
+        key = event.payload.rare.ordering_key
+        cdef KeyLine line = self.lines[key]
+        event.flags &= ~ON_TRIAL
+        self.stand_apart(event, BEHIND)
+        line.add_again(event)
+        line.ahead -= 1
+        if line.ahead == 0:
+            self.advance(key, line)
+        return 0
+
+    # -- retries --------------------------------------------------------------------------
+
+    cdef int retry(self, CollectorEvent run, Step step, object answer, int64_t now) except -1:
+        """Whether a run that has ended so is tried again; an Again. It waits for nothing yet.
+
+        `run` is the event, or the part of it that belongs to the step.
+        """
+        cdef Tries tries
+        if type(answer) is not Error:
+            return NEVER_AGAIN
+        tries = self.tries.get(run)
+        if tries is None:
+            tries = Tries.__new__(Tries)
+            tries.first_start_ns = run.start_ns
+            tries.first_failed_ns = now
+            self.tries[run] = tries
+        tries.attempts += 1
+        if tries.attempts >= step.retrial.attempts or not step.retrial.wants(answer.err):
+            return NEVER_AGAIN
+        tries.due_ns = now + step.retrial.pause_ns(tries.attempts)
+        if self.ends_ns and tries.due_ns > self.ends_ns:
+            if not run.flags & PART:
+                self.given_up.append(run)
+            return TOO_LATE
+        run.flags |= ROUTED
+        self.retries += 1
+        return AGAIN
+
+    cdef int outcome_after(self, CollectorEvent event, Step step, int outcome, object answer,
+                           int64_t now) except -1:
+        """What a run makes of its event: QUEUED, it is tried again, or its outcome."""
+        cdef int again
+        if outcome != FAILED or event.state != RUNNING:
+            return outcome
+        again = self.retry(event, step, answer, now)
+        if again == AGAIN:
+            self.wait_again(event, TO_RETRY, now)
+            if event.flags & KEYED:
+                self.back_in_line(event)
+            else:
+                self.wait_for_retry(event)
+            return QUEUED
+        return ABORTED if again == TOO_LATE else outcome
+
+    cdef int wait_for_retry(self, CollectorEvent run) except -1:
+        """It waits until it is tried again."""
+        cdef Tries tries = self.tries[run]
+        run.place = TO_RETRY
+        return self.timers.add(tries.due_ns, run)
+
+    cdef object conclude(self, CollectorEvent run, object answer):
+        """What a run's last try makes of it: a failure tells of those before."""
+        cdef Tries tries = self.tries.pop(run, None)
+        cdef Error told
+        if tries is None:
+            return answer
+        if not run.flags & PART:
+            run.start_ns = tries.first_start_ns
+        if type(answer) is not Error:
+            return answer
+        # Of its own: a collector may return one Error for many events.
+        told = Error.__new__(Error, (<Error>answer).err, (<Error>answer).details)
+        told.text = (<Error>answer).text
+        told.attempts = tries.attempts
+        told.first_failed_ns = tries.first_failed_ns
+        return told
+
+    # -- leaving --------------------------------------------------------------------------
+
+    cdef int leave_apart(self, CollectorEvent event) except -1:
+        """An event ends, or begins out of turn, where it waits."""
+        cdef Step step
+        if event.place == BEHIND:
+            (<KeyLine>self.lines[event.payload.rare.ordering_key]).waiting.pop(event)
+            event.flags &= ~KEYED
+        elif event.place == AT_GATE:
+            step = event.route
+            step.gate.forget(event)
+        elif event.place == IN_BATCH:
+            step = event.route
+            step.batching.forget(event)
+        elif event.place == IN_PARTS:
+            (<Parts>self.gatherings.pop(event)).drop_waiting()
+        if self.tries:
+            self.tries.pop(event, None)
+        event.place = IN_HAND
+        return self.sweep_timers()
+
+    cdef bint waits_for_time(self) except -1:
+        """Whether an event waits for its time, which may bring it to a batch."""
+        cdef CollectorEvent event
+        for _, _, what in self.timers.heap:
+            if isinstance(what, CollectorEvent) and waits_for_time(what):
+                event = what
+                if event.place == DELAYED or event.place == TO_RETRY:
+                    return True
+        return False
+
+    cdef int mind_batches(self) except -1:
+        """Nothing more can come to the batches that fill: do not let them wait."""
+        for holder in list(self.batches):
+            (<Holder>holder).flush()
+        return 0
+
+    cdef list postponed_events(self):
+        """The events that wait here."""
+        cdef KeyLine line
+        found = {}
+        for _, _, what in self.timers.heap if self.timers is not None else ():
+            if isinstance(what, CollectorEvent) and waits_for_time(what) and (
+                    (<CollectorEvent>what).place in (DELAYED, TO_RETRY)):
+                found.update(events_of(what))
+        for line in self.lines.values():
+            if line.waiting:
+                found.update(line.waiting)
+        for holder in [*self.gates, *self.batches]:
+            for run in (<Holder>holder).runs():
+                found.update(events_of(run))
+        for event in self.gatherings:
+            found[event] = None
+        return [event for event in found if (<CollectorEvent>event).state == QUEUED]
+
+    cdef CollectorEvent first_of_key(self, CollectorEvent event):
+        """The first of the line of an event's ordering key; None: there is none."""
+        if event.payload.rare is None or event.payload.rare.ordering_key is None:
+            return None
+        line = self.lines.get(event.payload.rare.ordering_key)
+        return None if line is None else (<KeyLine>line).head
+
+    cdef Py_ssize_t slots_taken(self, Step step) except -1:
+        """How many runs fill a collector up to its limit; 0: it is not at its limit."""
+        if step.batching is not None:
+            return step.batching.full_by()
+        return 0 if step.gate is None else step.gate.full_by()
+
+    # -- the core's -----------------------------------------------------------------------
+
+    cdef object likely_route(self, Payload payload):
+        """Where it would go; None: not known."""
+        return None
+
+    cdef int put_back(self, CollectorEvent event) except -1:
+        """Nothing is in its way: it waits for a consumer."""
+        return 0
+
+    cdef int wait_again(self, CollectorEvent event, char place, int64_t now) except -1:
+        """It ran, and waits."""
+        return 0
+
+    cdef int withdraw(self, CollectorEvent event, char outcome, object error) except -1:
+        """End an event where it waits, and free its place."""
+        return 0
+
+    cdef int drop_expired(self, CollectorEvent event) except -1:
+        """End one whose ttl is over."""
+        return 0
+
+
+cdef str LATER = "it would have been run after the drain deadline"
+
+
+cdef int64_t ttl_ns(Payload payload) except -1:
+    return <int64_t>(payload.rare.ttl * 1e9)
+
+
+cdef int64_t delay_ns(Payload payload) except -1:
+    return <int64_t>(payload.rare.delay * 1e9)
+
+
+def waits_for_time(CollectorEvent event):
+    """Whether a deadline of its matters still."""
+    return event.state == QUEUED and (
+        event.flags & EXPIRES or event.place in (DELAYED, TO_RETRY))
+
+
+cdef object too_late(CollectorEvent event):
+    return EventDropped(
+        f"the event did not start within its ttl of {event.payload.rare.ttl} s")

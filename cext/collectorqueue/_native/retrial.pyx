@@ -1,0 +1,52 @@
+"""Which failures are tried again, how often and when.
+
+Rules of residence: one collector's rule, in numbers. What waits, and where, is not known.
+"""
+import random
+
+cimport cython
+from libc.math cimport pow
+from libc.stdint cimport int64_t
+
+
+@cython.final
+cdef class Retrial:
+    """A collector's Retry, compiled; seconds."""
+
+    def __cinit__(self, int attempts, double backoff, double factor, double max_backoff,
+                  double jitter, tuple on, tuple never):
+        self.attempts = attempts
+        self.backoff_ns = backoff * 1e9
+        self.factor = factor
+        self.max_backoff_ns = max_backoff * 1e9
+        self.jitter = jitter
+        self.on = on
+        self.never = never
+
+    cdef bint wants(self, object error) except -1:
+        """Whether what failed with this may be tried again."""
+        if isinstance(error, type):
+            return issubclass(error, self.on) and not issubclass(error, self.never)
+        return isinstance(error, self.on) and not isinstance(error, self.never)
+
+    cdef int64_t pause_ns(self, int attempts) except -1:
+        """How long to wait after so many."""
+        cdef double pause = self.backoff_ns * pow(self.factor, min(attempts - 1, 1000))
+        if not pause < self.max_backoff_ns:
+            pause = self.max_backoff_ns
+        if self.jitter:
+            pause *= 1 + self.jitter * (2 * random.random() - 1)
+        return <int64_t>min(pause, self.max_backoff_ns)
+
+    def pauses(self):
+        """The waits between its runs without jitter, in seconds."""
+        jitter, self.jitter = self.jitter, 0
+        try:
+            return [self.pause_ns(at) / 1e9 for at in range(1, self.attempts)]
+        finally:
+            self.jitter = jitter
+
+
+@cython.final
+cdef class Tries:
+    """What was tried of one event at one collector."""

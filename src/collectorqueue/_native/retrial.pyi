@@ -1,0 +1,28 @@
+"""Which failures are tried again, how often and when."""
+
+from typing import Self, final
+
+@final
+class Retrial:
+    """A collector's Retry, compiled; seconds."""
+
+    def __new__(
+        cls,
+        attempts: int,
+        backoff: float,
+        factor: float,
+        max_backoff: float,
+        jitter: float,
+        on: tuple[type[BaseException], ...],
+        never: tuple[type[BaseException], ...],
+    ) -> Self: ...
+    @property
+    def attempts(self) -> int:
+        """Runs, the first included."""
+
+    def pauses(self) -> list[float]:
+        """The waits between its runs without jitter, in seconds."""
+
+@final
+class Tries:
+    """What was tried of one event at one collector."""

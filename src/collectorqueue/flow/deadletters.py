@@ -1,0 +1,161 @@
+"""Dead letters: what failed for good, handed to whoever shall keep it.
+
+Rules of residence: from an event that ended FAILED to its sinks. A sink that fails loses
+nothing: the letter is counted, logged, and kept here, up to a bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from collectorqueue._native.core import Core
+from collectorqueue._native.event import CollectorEvent
+from collectorqueue._native.payload import Payload
+from collectorqueue._native.plan import Step
+from collectorqueue._native.results import Error
+from collectorqueue.errors import QueueFull
+from collectorqueue.flow.collector import Collector
+from collectorqueue.quiet import contained, quietly
+
+__all__ = ["KEPT", "DeadLetter", "DeadLetters"]
+
+log = logging.getLogger("collectorqueue.deadletters")
+
+KEPT = 1000  # letters that no sink has taken
+
+Sink = Collector | Callable[[Any], Any]
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """What failed for good at one collector. Times are seconds since 1970."""
+
+    payload: Payload[Any]
+    """As it was sent."""
+    collector: str | None
+    """The key of the collector that failed; None: a custom router did."""
+    error: Error
+    """Of its last run."""
+    attempts: int
+    """How many runs there were."""
+    sent: float
+    """When it was sent."""
+    first_failed: float
+    """When its first run failed."""
+    last_failed: float
+    """When its last run failed."""
+
+    @property
+    def ordering_key(self) -> str | bytes | int | None:
+        """Of its payload."""
+        return self.payload.ordering_key
+
+
+class DeadLetters:
+    """The dead letters of one running queue."""
+
+    def __init__(
+        self,
+        core: Core,
+        steps: Mapping[str, Step],
+        default: Sink | None,
+        kept: deque[DeadLetter],
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context,
+        on_letter: Callable[[DeadLetter], None],
+    ) -> None:
+        self._core = core
+        self._steps = steps
+        self._default = default
+        self._kept = kept
+        self._loop = loop
+        self._context = context
+        self._on_letter = on_letter
+        self._under_way: dict[asyncio.Future[Any], DeadLetter] = {}
+        self.count = 0
+        self.lost = 0  # that fell out of those that are kept
+
+    def note(self, event: CollectorEvent) -> None:
+        """An event has ended FAILED: hand over what failed of it."""
+        results = event.get_result()
+        assert results is not None
+        for key, result in results.items():
+            if isinstance(result, Error):
+                self._note(event, key, result)
+
+    def _note(self, event: CollectorEvent, key: str | None, error: Error) -> None:
+        step = None if key is None else self._steps.get(key)
+        sink = self._default
+        if isinstance(event.payload.value, DeadLetter):
+            if step is None or step not in self._core.index.sinks:
+                return  # somebody's own business
+            sink = None  # it has failed where it was to be kept
+            letter = event.payload.value
+        else:
+            if step is not None and isinstance(step.collector, Collector):
+                sink = step.collector.dead_letter or sink
+            if sink is None:
+                return
+            letter = self._letter(event, key, error)
+            self.count += 1
+            self._on_letter(letter)
+        try:
+            self._hand_over(letter, sink)
+        except BaseException as failure:
+            self._keep(letter, failure)
+            contained(failure)
+
+    def _letter(self, event: CollectorEvent, key: str | None, error: Error) -> DeadLetter:
+        now = time.time()
+        since_sent, since_first = self._core.ages(event, error)
+        return DeadLetter(
+            event.payload, key, error, error.attempts,
+            now - since_sent, now - since_first, now,
+        )  # fmt: skip
+
+    def _hand_over(self, letter: DeadLetter, sink: Sink | None) -> None:
+        if sink is None:
+            raise QueueFull("its dead_letter collector failed", 0)
+        if isinstance(sink, Collector):
+            self._core.send_straight(self._steps[sink.key], Payload(letter, keys=sink.key))
+            return
+        answer = self._context.copy().run(sink, letter)
+        if inspect.isawaitable(answer):
+            task = asyncio.ensure_future(answer, loop=self._loop)
+            self._under_way[task] = letter
+            task.add_done_callback(self._handed_over, context=self._context)
+
+    def _handed_over(self, task: asyncio.Future[Any]) -> None:
+        letter = self._under_way.pop(task)
+        if task.cancelled():
+            self._keep(letter, asyncio.CancelledError())
+        elif (failure := task.exception()) is not None:
+            self._keep(letter, failure)
+
+    def _keep(self, letter: DeadLetter, failure: BaseException) -> None:
+        if len(self._kept) == self._kept.maxlen:
+            self.lost += 1
+        self._kept.append(letter)
+        quietly(
+            log, logging.ERROR,
+            "a dead letter of collector %s was not taken and is kept in memory (%d of %d): %r",
+            letter.collector or "-", len(self._kept), KEPT, failure,
+        )  # fmt: skip
+
+    async def finish(self, seconds: float) -> None:
+        """Wait for what is being handed over; cancel what takes longer."""
+        if self._under_way:
+            timeout = None if seconds == float("inf") else seconds
+            await asyncio.wait(set(self._under_way), timeout=timeout)
+        for task in list(self._under_way):
+            task.cancel()
+        if self._under_way:
+            await asyncio.wait(set(self._under_way))

@@ -1,0 +1,262 @@
+"""Dead letters: what failed for good goes to its sink, and a sink that fails loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import pytest
+
+from collectorqueue import (
+    Collector,
+    CollectorQueue,
+    DeadLetter,
+    Error,
+    Outcome,
+    Payload,
+    Retry,
+)
+from collectorqueue.admin.observers import DeadLettered
+from collectorqueue.errors import ConfigError, DuplicateKey, UnknownKey
+from tests.policies.support import Clocked, Flaky
+from tests.support import Gate, assert_closes, ticks, until, virtual
+
+
+async def bad(payload: Payload[Any]) -> None:
+    raise ValueError(payload.value)
+
+
+@virtual
+async def test_a_function_gets_the_letter_with_all_that_is_known() -> None:
+    letters: list[DeadLetter] = []
+    flaky = Flaky(9)
+    retry = Retry(attempts=3, backoff=10, factor=1, jitter=0)
+    collector = Collector("flaky", flaky, retry=retry, dead_letter=letters.append)
+    async with CollectorQueue([collector]) as queue:
+        before = time.time()
+        await (await queue.publisher.send(7, ordering_key="k"))
+        (letter,) = letters
+        assert letter.payload.value == 7
+        assert (letter.collector, letter.attempts, letter.ordering_key) == ("flaky", 3, "k")
+        assert isinstance(letter.error.err, ValueError)
+        assert before <= letter.last_failed <= time.time()
+        assert letter.last_failed - letter.first_failed == pytest.approx(20, abs=0.01)
+        assert letter.last_failed - letter.sent == pytest.approx(20, abs=0.01)
+        assert queue.metrics.policies.dead_letters == 1
+        assert queue.dead_letters == ()
+
+
+@virtual
+async def test_a_collector_gets_it_as_a_payload_and_no_broadcast_reaches_it() -> None:
+    letters: list[DeadLetter] = []
+
+    async def keep(payload: Payload[DeadLetter]) -> None:
+        letters.append(payload.value)
+
+    sink = Collector("keep", keep)
+    queue = CollectorQueue(
+        [Collector("bad", bad), Collector("good", Clocked())], dead_letter=sink
+    )
+    async with queue:
+        event = await queue.publisher.send(7)
+        await queue.publisher.wait()
+        await ticks(5)
+        assert (await event).keys() == ("bad", "good")
+        await (await queue.publisher.send(8, keys="good"))
+        assert "keep" not in queue.collectors
+        assert queue.ledger.accepted == 3
+        assert queue.metrics.collectors["keep"].ok == 1
+    assert [(letter.collector, letter.payload.value) for letter in letters] == [("bad", 7)]
+
+
+@virtual
+async def test_an_async_function_is_waited_for_when_the_queue_closes() -> None:
+    letters = []
+
+    async def keep(letter: DeadLetter) -> None:
+        await asyncio.sleep(2)
+        letters.append(letter.payload.value)
+
+    async with CollectorQueue([Collector("bad", bad)], dead_letter=keep) as queue:
+        await (await queue.publisher.send(7))
+    assert letters == [7]
+
+
+@virtual
+async def test_one_that_takes_too_long_is_cancelled_and_its_letter_kept() -> None:
+    async def keep(letter: DeadLetter) -> None:
+        await asyncio.sleep(1000)
+
+    queue = CollectorQueue([Collector("bad", bad)], dead_letter=keep, drain_timeout=5)
+    async with queue:
+        await (await queue.publisher.send(7))
+    assert [letter.payload.value for letter in queue.dead_letters] == [7]
+
+
+@pytest.mark.parametrize("kind", ["function", "async function", "collector"])
+@virtual
+async def test_a_sink_that_fails_loses_nothing(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(letter: Any) -> None:
+        raise OSError("the disk is full")
+
+    async def refuse_later(letter: Any) -> None:
+        raise OSError("the disk is full")
+
+    sink: Any = {
+        "function": refuse,
+        "async function": refuse_later,
+        "collector": Collector("sink", refuse_later),
+    }[kind]
+    queue = CollectorQueue([Collector("bad", bad)], dead_letter=sink)
+    with caplog.at_level(logging.ERROR, "collectorqueue.deadletters"):
+        async with queue:
+            for number in range(3):
+                await (await queue.publisher.send(number))
+            await queue.publisher.wait()
+            assert_closes(queue)
+    assert [letter.payload.value for letter in queue.dead_letters] == [0, 1, 2]
+    assert "was not taken and is kept in memory (1 of 1000)" in caplog.text
+
+
+@virtual
+async def test_what_is_kept_has_a_bound() -> None:
+    def refuse(letter: Any) -> None:
+        raise OSError
+
+    async with CollectorQueue([Collector("bad", bad)], dead_letter=refuse) as queue:
+        for number in range(1010):
+            await queue.publisher.send(number)
+        await queue.publisher.wait()
+        kept = [letter.payload.value for letter in queue.dead_letters]
+        assert kept == list(range(10, 1010))
+        assert queue.metrics.policies.dead_letters == 1010
+
+
+@virtual
+async def test_a_collectors_own_sink_takes_the_place_of_the_queues() -> None:
+    mine: list[DeadLetter] = []
+    all_others: list[DeadLetter] = []
+    collectors = [
+        Collector("a", bad, dead_letter=mine.append),
+        Collector("b", bad),
+    ]
+    async with CollectorQueue(collectors, dead_letter=all_others.append) as queue:
+        event = await queue.publisher.send(7)
+        await event
+        assert event.outcome is Outcome.FAILED
+        await (await queue.publisher.send(8, keys=["b", "unknown"]))
+    assert [letter.collector for letter in mine] == ["a"]
+    assert [letter.collector for letter in all_others] == ["b", "b", "unknown"]
+    assert isinstance(all_others[2].error.err, UnknownKey)
+
+
+@virtual
+async def test_only_failures_for_good_are_dead_letters() -> None:
+    letters: list[DeadLetter] = []
+    gate = Gate()
+    collectors = [
+        Collector("flaky", Flaky(1), retry=Retry(backoff=0)),
+        Collector("gate", gate),
+    ]
+    queue = CollectorQueue(collectors, dead_letter=letters.append, max_consumers=1)
+    async with queue:
+        await (await queue.publisher.send(1, keys="flaky"))
+        await (await queue.publisher.send(1, topics="nobody"))
+        running = await queue.publisher.send(1, keys="gate")
+        await until(lambda: gate.started == [1])
+        expired = await queue.publisher.send(1, keys="gate", ttl=1)
+        await expired
+        running.cancel()
+        gate.open()
+    assert letters == []
+
+
+@virtual
+async def test_a_dead_letter_is_taken_when_the_queue_is_full_and_when_it_drains() -> None:
+    letters: list[Any] = []
+    gate = Gate()
+
+    async def keep(payload: Payload[DeadLetter]) -> None:
+        letters.append(payload.value.payload.value)
+
+    async def fail(payload: Payload[int]) -> None:
+        await gate(payload)
+        raise ValueError
+
+    queue = CollectorQueue(
+        [Collector("fail", fail)],
+        dead_letter=Collector("keep", keep),
+        capacity=2,
+        max_consumers=1,
+    )
+    async with queue:
+        await queue.publisher.send(0)
+        await until(lambda: gate.started == [0])
+        for number in (1, 2):
+            await queue.publisher.send(number)
+        asyncio.get_running_loop().call_later(1, gate.open)
+    assert sorted(letters) == [0, 1, 2]
+    assert queue.ledger.closes and queue.ledger.in_flight == 0
+
+
+@virtual
+async def test_observers_are_told() -> None:
+    told: list[Any] = []
+    async with CollectorQueue([Collector("bad", bad)], dead_letter=lambda _: None) as queue:
+        queue.observe(told.append)
+        await (await queue.publisher.send(7))
+    (record,) = [each for each in told if isinstance(each, DeadLettered)]
+    assert record.letter.payload.value == 7
+
+
+@virtual
+async def test_a_function_is_called_in_the_queues_context() -> None:
+    import contextvars
+
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("v", default="queue")
+    seen = []
+
+    async def handle(payload: Payload[int]) -> None:
+        variable.set("handler")
+        raise ValueError
+
+    queue = CollectorQueue(
+        [Collector("handle", handle)], dead_letter=lambda _: seen.append(variable.get())
+    )
+    async with queue:
+        await (await queue.publisher.send(7))
+    assert seen == ["queue"]
+
+
+def test_bad_sinks_are_refused() -> None:
+    with pytest.raises(TypeError, match="dead_letter must be a Collector or a function, got 3"):
+        CollectorQueue(dead_letter=3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="got 'sink'"):
+        Collector("a", bad, dead_letter="sink")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="runs in a process"):
+        Collector("a", bad, dead_letter=Collector("b", bad, runs_in="process"))
+    with pytest.raises(ConfigError, match="has a dead_letter of its own"):
+        Collector("a", bad, dead_letter=Collector("b", bad, dead_letter=print))
+    with pytest.raises(DuplicateKey):
+        CollectorQueue([Collector("a", bad)], dead_letter=Collector("a", bad))
+    sink = Collector("a", bad)
+    assert isinstance(CollectorQueue([sink], dead_letter=sink), CollectorQueue)
+
+
+@virtual
+async def test_the_error_of_a_shared_result_is_not_changed() -> None:
+    shared = Error(ValueError("no"))
+
+    async def refuse(payload: Payload[int]) -> Error:
+        return shared
+
+    collector = Collector("refuse", refuse, retry=Retry(backoff=0))
+    async with CollectorQueue([collector]) as queue:
+        (error,) = await (await queue.publisher.send(1))
+        assert isinstance(error, Error)
+        assert (error.attempts, shared.attempts) == (3, 1)
+        assert error == shared
