@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t
 from collectorqueue._native.event cimport CollectorEvent, Home
 from collectorqueue._native.gate cimport Gate
 from collectorqueue._native.holders cimport Bundle, Holder
+from collectorqueue._native.plan cimport Step
 
 
 cdef class Batching(Holder):
@@ -30,6 +31,12 @@ cdef class Batched(Bundle):
     cdef object group
     cdef Py_ssize_t bytes
     cdef readonly str trigger       # why it was closed
+
+    cdef list begin(self, Step step, int64_t now)
+    cdef int item_over(self, CollectorEvent item, Step step, object answer, bint gave_up,
+                       int64_t now) except -1
+    cdef int over(self, Step step, object answer, bint gave_up, int64_t begun,
+                  int64_t now) except -1
 
 
 cdef list answers_of(object value, Py_ssize_t count)

@@ -8,16 +8,18 @@ from libc.stdint cimport int64_t
 
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.core cimport Core
+from collectorqueue._native.counters cimport count_ns
 from collectorqueue._native.event cimport (
-    BATCH, FAILED, IN_BATCH, IN_HAND, KEYED, ON_TRIAL, PART, QUEUED, ROUTED, CollectorEvent,
-    new_event,
+    ABORTED, BATCH, FAILED, IN_BATCH, IN_HAND, KEYED, OK, ON_TRIAL, PART, QUEUED, ROUTED,
+    CollectorEvent, new_event,
 )
 from collectorqueue._native.gate cimport Gate
 from collectorqueue._native.gathering cimport Gathering
 from collectorqueue._native.holders cimport Bundle, Holder, Share
 from collectorqueue._native.keyline cimport KeyLine
-from collectorqueue._native.plan cimport Step
-from collectorqueue._native.results cimport Error, ResultList, as_result, error_from
+from collectorqueue._native.plan cimport CONVERTS, RETRIES, Step, count_batch
+from collectorqueue._native.results cimport Error, Ok, ResultList, as_result, error_from
+from collectorqueue._native.sums cimport count_free
 from collectorqueue._native.untracked cimport track
 
 
@@ -82,7 +84,7 @@ cdef class Batching(Holder):
             self.close(batch, "bytes", now)
             batch = None
         if run.flags & ON_TRIAL:
-            line = core.lines[run.payload.rare.ordering_key]
+            line = core.line_of(run.payload.rare.ordering_key)
             if batch is None or line.batch is not batch:
                 return core.back_in_line(run)
         if batch is None:
@@ -138,7 +140,9 @@ cdef class Batching(Holder):
         if core.lines:
             for item in batch.items:
                 if item.flags & KEYED:
-                    (<KeyLine>core.lines[item.payload.rare.ordering_key]).batch = None
+                    core.line_of(item.payload.rare.ordering_key).batch = None
+        if (<Step>self.step).outlet is not None:
+            return (<Step>self.step).outlet.offer(run, now)
         if self.gate is None or self.gate.admit(run, now):
             core.put_back(run)
         return 0
@@ -176,6 +180,74 @@ cdef class Batched(Bundle):
 
     cdef int ring(self, int64_t now) except -1:
         return self.batching.close(self, "wait", now)
+
+    cdef list begin(self, Step step, int64_t now):
+        """Begin with those that still wait: their payloads."""
+        cdef Core core = <Core>self.batching.home.hub
+        cdef CollectorEvent item
+        cdef list items = []
+        cdef list payloads = []
+        for item in self.items:
+            if item.state != QUEUED or item.place != IN_BATCH:
+                continue
+            if item.flags & PART:
+                if not (<Gathering>(<Share>item.waiters).parts).resume(item, now):
+                    continue
+                count_free(core, now)
+            else:
+                core.begin_item(item, now)
+            payload = item.payload
+            if step.policies & CONVERTS:
+                try:
+                    payload = step.convert(payload)
+                except BaseException as exc:
+                    self.item_over(item, step, error_from(exc), False, now)
+                    continue
+            count_ns(&step.waits, now - item.sent_ns)
+            items.append(item)
+            payloads.append(payload)
+        self.items = items
+        if core.parked:
+            core.admit()
+        return payloads
+
+    cdef int over(self, Step step, object answer, bint gave_up, int64_t begun,
+                  int64_t now) except -1:
+        """The collector is done with it: each of it gets its own result."""
+        cdef Core core = <Core>self.batching.home.hub
+        cdef CollectorEvent item
+        cdef list answers = answers_of(answer, len(self.items))
+        cdef Py_ssize_t at
+        cdef Py_ssize_t good = 0
+        for at in range(len(answers)):
+            item = <CollectorEvent>self.items[at]
+            if type(<object>answers[at]) is Ok:
+                good += 1
+                if not (item.flags & PART or step.policies & RETRIES or gave_up):
+                    core.settle(item, OK, answers[at], now)
+                    continue
+            self.item_over(item, step, answers[at], gave_up, now)
+        count_batch(step, good, len(answers) - good, now - begun)
+        if self.batching.gate is not None:
+            self.batching.gate.leave()
+        return 0
+
+    cdef int item_over(self, CollectorEvent item, Step step, object answer, bint gave_up,
+                       int64_t now) except -1:
+        """One event of it has ended so, or is to be tried again."""
+        cdef Core core = <Core>self.batching.home.hub
+        cdef int outcome = OK if type(answer) is Ok else FAILED
+        if item.flags & PART:
+            return (<Gathering>(<Share>item.waiters).parts).part_over(
+                (<Share>item.waiters).at, answer, gave_up)
+        if gave_up:
+            outcome = ABORTED
+        if step.policies & RETRIES:
+            outcome = core.outcome_after(item, step, outcome, answer, now)
+            if outcome == QUEUED:
+                return 0
+            answer = core.conclude(item, answer)
+        return core.settle(item, outcome, answer, now)
 
 
 cdef list answers_of(object value, Py_ssize_t count):

@@ -7,7 +7,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.batching import Payloads
-from collectorqueue._native.batching cimport Batched, Batching, answers_of
+from collectorqueue._native.batching cimport Batched, Batching
 from collectorqueue._native.branch cimport Branch
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.context cimport RunContext, begin_run, step_in
@@ -20,9 +20,7 @@ from collectorqueue._native.event cimport (
 )
 from collectorqueue._native.gathering cimport Gathering
 from collectorqueue._native.holders cimport Share, events_of
-from collectorqueue._native.plan cimport (
-    CONVERTS, DIVERTS, RETRIES, Step, count_batch, count_run,
-)
+from collectorqueue._native.plan cimport DIVERTS, RETRIES, Step, count_run
 from collectorqueue._native.results cimport Error, Ok, error_from
 from collectorqueue._native.router cimport as_route, describe_miss
 from collectorqueue._native.spreading cimport COLLECTING, FREE, JOINING, WAITING, Spreading
@@ -188,36 +186,12 @@ cdef class Collecting(Spreading):
     cdef int start_batch(self, CollectorEvent run, Step step) except -1:
         """Begin with a batch: all of it that still waits."""
         cdef Batched batch = run.waiters
-        cdef CollectorEvent item
-        cdef list items = []
-        cdef list payloads = []
-        for item in batch.items:
-            if item.state != QUEUED or item.place != IN_BATCH:
-                continue
-            if item.flags & PART:
-                if not (<Gathering>(<Share>item.waiters).parts).resume(item, self.now):
-                    continue
-                count_free(self.core, self.now)
-            else:
-                self.core.begin_item(item, self.now)
-            payload = item.payload
-            if step.policies & CONVERTS:
-                try:
-                    payload = step.convert(payload)
-                except BaseException as exc:
-                    self.item_over(item, error_from(exc))
-                    continue
-            items.append(item)
-            payloads.append(payload)
-        batch.items = items
-        self.verdict = PLAIN
-        if not items:
+        cdef list payloads = batch.begin(step, self.now)
+        if not payloads:
             self.forget_event()
             if batch.batching.gate is not None:
                 batch.batching.gate.leave()
             return FREE
-        if self.core.parked:
-            self.core.admit()
         self.core.count_helper(self.now)
         run.state = RUNNING
         run.start_ns = self.now
@@ -227,45 +201,12 @@ cdef class Collecting(Spreading):
         return self.own_part_done()
 
     cdef int batch_over(self) except -1:
-        """The collector is done with a batch: each of it gets its own result."""
+        """The collector is done with a batch."""
         cdef CollectorEvent run = self.event
-        cdef CollectorEvent item
-        cdef Step step = self.step
-        cdef list items = self.bundle.items
-        cdef list answers = answers_of(self.answer, len(items))
-        cdef Py_ssize_t at
-        cdef Py_ssize_t good = 0
-        for at in range(len(items)):
-            item = <CollectorEvent>items[at]
-            answer = answers[at]
-            if type(answer) is Ok:
-                good += 1
-                if not (item.flags & PART or step.policies & RETRIES
-                        or self.verdict == GIVEN_UP):
-                    self.core.settle(item, OK, answer, self.now)
-                    continue
-            self.item_over(item, answer)
-        count_batch(step, good, len(items) - good, self.now - run.start_ns)
-        if (<Batched>self.bundle).batching.gate is not None:
-            (<Batched>self.bundle).batching.gate.leave()
+        (<Batched>self.bundle).over(
+            self.step, self.answer, self.verdict == GIVEN_UP, run.start_ns, self.now)
         run.state = OK
         return self.close_event()
-
-    cdef int item_over(self, CollectorEvent item, object answer) except -1:
-        """One event of a batch has ended so, or is to be tried again."""
-        cdef bint gave_up = self.verdict == GIVEN_UP
-        cdef int outcome = OK if type(answer) is Ok else FAILED
-        if item.flags & PART:
-            return (<Gathering>(<Share>item.waiters).parts).part_over(
-                (<Share>item.waiters).at, answer, gave_up)
-        if gave_up:
-            outcome = ABORTED
-        self.answer = answer
-        if self.step.policies & RETRIES:
-            outcome = self.try_again(item, outcome)
-        if outcome != QUEUED:
-            self.core.settle(item, outcome, self.answer, self.now)
-        return 0
 
     cdef int abort_item(self, CollectorEvent item, str why) except -1:
         """What comes of it is discarded; with the last one the batch is cancelled."""

@@ -75,7 +75,7 @@ cdef class Core(Helping):
         self.clear()
         self.attend(loop, context)
         self.thread = this_thread()
-        self.timers = Timers(loop, self.expire)
+        self.timers = Timers(loop, self)
         self.on_short = on_short
         self.on_freed = on_freed
         self.on_compensate = on_compensate
@@ -457,7 +457,7 @@ cdef class Core(Helping):
             if not empty.done():
                 empty.set_result(None)
         elif (self.batches and self.phase == DRAINING and self.in_flight == 0
-                and self.lane.used == self.lane.gone and not self.waits_for_time()):
+                and self.lane.used == self.lane.gone and not self.is_waiting_for_time()):
             self.mind_batches()
         return 0
 

@@ -30,6 +30,8 @@ cdef class Crew(Elsewhere):
     cdef int take_out(self, CollectorEvent event, int64_t now) except -1
     cdef int start(self, CollectorEvent event, Remote outlet, Window window,
                    int64_t now) except -1
+    cdef int start_lot(self, CollectorEvent run, Remote outlet, Window window,
+                       int64_t now) except -1
     cdef int hand(self, Window window, Errand errand, int64_t now) except -1
     cdef int submit(self, Errand errand) except -1
     cdef int soil(self, Window window) except -1

@@ -14,14 +14,17 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint64_t
 
+from collectorqueue._native.batching cimport Batched
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.core cimport Core
 from collectorqueue._native.errand cimport Errand, Remote, drop_run
 from collectorqueue._native.event cimport (
-    ELSEWHERE, HELD_BACK, QUEUED, RUNNING, CollectorEvent,
+    BATCH, ELSEWHERE, HELD_BACK, QUEUED, RUNNING, CollectorEvent,
 )
+from collectorqueue._native.holders cimport events_of
 from collectorqueue._native.lanes cimport FifoLane, Lane
-from collectorqueue._native.page cimport BEGUN, Finished
+from collectorqueue._native.lot cimport Lot, wire_of
+from collectorqueue._native.page cimport BEGUN, MATCHED, WORN, Finished
 from collectorqueue._native.plan cimport Step, begin_step
 from collectorqueue._native.results cimport Error, Ok
 from collectorqueue._native.sums cimport count_free
@@ -81,8 +84,8 @@ cdef class Crew(Elsewhere):
         found = {}
         for errand in self.errands():
             if errand.event is not None and errand.event.state == RUNNING:
-                found[errand.event] = None
-        return list(found)
+                found.update(events_of(errand.event))
+        return [event for event in found if (<CollectorEvent>event).state == RUNNING]
 
     cdef int forget(self, CollectorEvent event) except -1:
         if event.place == ELSEWHERE:
@@ -97,6 +100,8 @@ cdef class Crew(Elsewhere):
             if errand.event is event and errand.is_wanted():
                 errand.abort("cancelled while a worker had it")
                 return True
+            if type(errand) is Lot and event in events_of(errand.event):
+                return (<Lot>errand).abort_item(event, "cancelled while a worker had it")
         return False
 
     cdef int abort(self, str why) except -1:
@@ -135,13 +140,37 @@ cdef class Crew(Elsewhere):
 
     cdef int start(self, CollectorEvent event, Remote outlet, Window window,
                    int64_t now) except -1:
-        cdef Errand errand = Errand.__new__(Errand)
+        cdef Errand errand
+        if event.flags & BATCH:
+            return self.start_lot(event, outlet, window, now)
+        errand = Errand.__new__(Errand)
         self.take_out(event, now)
         errand.event = event
         errand.payload = event.payload
         errand.outlet = outlet
         begin_step(outlet.step)
         return self.hand(window, errand, now)
+
+    cdef int start_lot(self, CollectorEvent run, Remote outlet, Window window,
+                       int64_t now) except -1:
+        """The same for a batch: all of it that still waits."""
+        cdef Lot lot = Lot.__new__(Lot)
+        cdef Batched batch = run.waiters
+        cdef list payloads = batch.begin(outlet.step, now)
+        if not payloads:
+            return 0
+        run.state = RUNNING
+        lot.event = run
+        lot.batch = batch
+        lot.again = self.send_again
+        lot.payload = wire_of(payloads, batch.trigger)
+        lot.outlet = outlet
+        begin_step(outlet.step)
+        return self.hand(window, lot, now)
+
+    def send_again(self, Errand errand not None):
+        """It runs by now, and was not sent: before all that waits."""
+        self.submit(errand)
 
     cdef int hand(self, Window window, Errand errand, int64_t now) except -1:
         if window.hand(errand, now):
@@ -216,8 +245,10 @@ cdef class Crew(Elsewhere):
         cdef Remote outlet
         answer = self.answer_of(<int>finished.kind, body, finished.length)
         window.robbed = False
-        if finished.flags:
+        if finished.flags & WORN:
             window.is_worn = True
+        if type(answer) is Error:
+            (<Error>answer).matched = 1 if finished.flags & MATCHED else 2
         if errand is None:
             window.late += 1
             return 0

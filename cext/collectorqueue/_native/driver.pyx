@@ -118,7 +118,8 @@ cdef inline int arrive(Driver driver, Step step, CollectorEvent event) except -1
     driver.delivered = False
     if step.kind == MISSING:
         return 0
-    count_ns(&step.waits, event.start_ns - event.sent_ns)
+    if step.batching is None:       # or it was counted for each of the batch
+        count_ns(&step.waits, event.start_ns - event.sent_ns)
     expect_count(&step.runs)
     begin_step(step)
     if context is not None:

@@ -43,6 +43,7 @@ cdef class Errand:
     cdef int finish(self, object answer, int64_t run_ns) except -1
     cdef int began(self, int64_t ns) except -1
     cdef int handed_over(self) except -1
+    cdef int unfit(self, object exc) except -1
     cdef int abort(self, str why) except -1
 
 

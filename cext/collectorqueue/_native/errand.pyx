@@ -59,6 +59,10 @@ cdef class Errand:
     cdef int handed_over(self) except -1:
         return 0
 
+    cdef int unfit(self, object exc) except -1:
+        """It cannot be written for a worker."""
+        return self.finish(Error(self.outlet.explain(self.payload.value, exc)), 0)
+
     cdef int abort(self, str why) except -1:
         self.outlet.core.settle(
             self.event, ABORTED, Error(EventAborted(why)), monotonic_ns())

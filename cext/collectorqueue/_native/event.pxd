@@ -27,7 +27,8 @@ cdef enum Flag:
     KEYED = 2       # it stands in the line of its ordering key
     ROUTED = 4      # it comes back: where it goes is known
     ADMITTED = 8    # it holds a place of its collector's limit, and has not begun
-    LATE = 16       # it is in the lane behind events that came after it
+    LATE = 16       # it came back to the lane after events that were sent after it
+    RETURNED = 256  # the same, and in order with others that are
     PART = 32       # not an event, but one collector's part of one: `waiters` is a Share
     BATCH = 64      # nor this, but many for one run: `waiters` is a Bundle
     ON_TRIAL = 128  # it may join the batch that those before it are in, or goes back
@@ -37,6 +38,8 @@ cdef class Hub:
     cdef readonly object loop
 
     cdef bint cancel_event(self, CollectorEvent event) except -1
+    cdef bint waits_for_time(self, CollectorEvent event) except -1
+    cdef int time_has_come(self, CollectorEvent event, int64_t now) except -1
     cdef int begin_wait(self, EventWait wait) except -1
     cdef int end_wait(self, EventWait wait) except -1
 

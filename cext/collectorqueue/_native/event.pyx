@@ -69,6 +69,14 @@ cdef class Hub:
     cdef bint cancel_event(self, CollectorEvent event) except -1:
         return False
 
+    cdef bint waits_for_time(self, CollectorEvent event) except -1:
+        """Whether a time that was noted for it matters still."""
+        return False
+
+    cdef int time_has_come(self, CollectorEvent event, int64_t now) except -1:
+        """Such a time has come, or had for another reason."""
+        return 0
+
     cdef int begin_wait(self, EventWait wait) except -1:
         return 0
 

@@ -161,5 +161,9 @@ cdef class Gate(Holder):
         self.hold(run, now)
         return share.future
 
+    def give_back(self):
+        """A call that was let in is not made."""
+        self.leave()
+
     cdef list runs(self):
         return self.held.events()

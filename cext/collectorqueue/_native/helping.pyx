@@ -110,7 +110,7 @@ cdef class Helping(Postponed):
             if run.route is not None and run.flags >= ROUTED and run.route in steps:
                 found.append(run)
         if event.place == BEHIND:
-            line = self.lines[event.payload.rare.ordering_key]
+            line = self.line_of(event.payload.rare.ordering_key)
             if line.head.state == QUEUED and line.head is not event:
                 if line.head.place == IN_LANE:
                     found.append(line.head)

@@ -5,9 +5,12 @@ from collectorqueue._native.event cimport CollectorEvent
 cdef class KeyLine:
     cdef CollectorEvent head        # the first of those that are on their way
     cdef Py_ssize_t ahead           # of its events are on their way
-    cdef object waiting             # an OrderedDict of the others; None: there are none
+    cdef CollectorEvent first       # of those that wait; None: none does
+    cdef object others              # that wait: an OrderedDict; None: there are none
     cdef object batch               # that holds all on their way, and fills; or None
 
     cdef int add(self, CollectorEvent event) except -1
     cdef int add_again(self, CollectorEvent event) except -1
+    cdef int remove(self, CollectorEvent event) except -1
     cdef CollectorEvent next(self)
+    cdef list waiting(self)

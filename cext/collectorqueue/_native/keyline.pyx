@@ -16,31 +16,45 @@ cdef class KeyLine:
 
     cdef int add(self, CollectorEvent event) except -1:
         """It waits behind all others."""
-        if self.waiting is None:
+        if self.first is None:
+            self.first = event
+            return 0
+        if self.others is None:
             # One can be given up in the middle, and the first taken, in O(1).
-            self.waiting = collections.OrderedDict()
-        self.waiting[event] = None
+            self.others = collections.OrderedDict()
+        self.others[event] = None
         return 0
 
     cdef int add_again(self, CollectorEvent event) except -1:
         """It was on its way, and waits before all that were sent after it."""
         cdef CollectorEvent other
-        self.add(event)
-        self.waiting.move_to_end(event, False)
-        # Mostly it is the first. Of several in one batch, some may be back before it.
-        before = []
-        for other in self.waiting:
-            if other is event:
-                continue
-            if other.id > event.id:
-                break
-            before.append(other)
-        for other in reversed(before):
-            self.waiting.move_to_end(other, False)
+        if self.first is None or event.id > self.first.id and not self.others:
+            return self.add(event)
+        waiting = [self.first, *(self.others or ())]
+        self.first = None
+        self.others = None
+        for other in waiting:
+            if event is not None and event.id < other.id:
+                self.add(event)
+                event = None
+            self.add(other)
+        if event is not None:
+            self.add(event)
+        return 0
+
+    cdef int remove(self, CollectorEvent event) except -1:
+        """It waits no more."""
+        if event is self.first:
+            self.next()
+        else:
+            del self.others[event]
         return 0
 
     cdef CollectorEvent next(self):
         """Take the first of those that wait; None: there is none."""
-        if not self.waiting:
-            return None
-        return self.waiting.popitem(False)[0]
+        cdef CollectorEvent event = self.first
+        self.first = self.others.popitem(False)[0] if self.others else None
+        return event
+
+    cdef list waiting(self):
+        return [] if self.first is None else [self.first, *(self.others or ())]

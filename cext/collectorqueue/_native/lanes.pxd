@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t
 
 from collectorqueue._native.event cimport CollectorEvent
 from collectorqueue._native.payload cimport Payload
+from collectorqueue._native.ranks cimport Ranks
 from collectorqueue._native.worst cimport Worst
 
 
@@ -31,25 +32,18 @@ cdef class LifoLane(Lane):
     cdef Py_ssize_t bottom          # below it there are gone events only
 
 
-cdef struct Rank:
-    int64_t key
-    int64_t sequence
-    Py_ssize_t slot
-
-
 cdef class PriorityLane(Lane):
     cdef int64_t ageing
     cdef int64_t default_priority
     cdef bint newest_first          # whatever the priorities are
-    cdef Rank *heap
-    cdef list free_slots
+    cdef Ranks ranks
     cdef Worst worst                # None: not asked for
-
-    cdef int grow(self) except -1
 
 
 cdef class MergingLane(Lane):
     cdef FifoLane ring
+    cdef FifoLane returned
+    cdef int64_t last_returned      # the number of its last
     cdef PriorityLane late          # by the events' numbers
 
     cdef int add_up(self) noexcept

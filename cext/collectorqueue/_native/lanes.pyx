@@ -12,39 +12,14 @@ from operator import attrgetter
 cimport cython
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
-from libc.stdlib cimport free, realloc
 
-from collectorqueue._native.event cimport ABORTED, IN_LANE, LATE, QUEUED, CollectorEvent
+from collectorqueue._native.event cimport (
+    ABORTED, IN_LANE, LATE, QUEUED, RETURNED, CollectorEvent,
+)
 from collectorqueue._native.payload cimport Payload
+from collectorqueue._native.ranks cimport Ranks, size_of, slot_put, slot_take
 from collectorqueue._native.untracked cimport track
 from collectorqueue._native.worst cimport Worst, number_of
-
-cdef extern from *:
-    """
-    /* Both keep the list's own count right without the cost of a list method. A free place
-       holds None, which from Python 3.12 on is not counted. */
-    static inline void cq_slot_put(PyObject *list, Py_ssize_t at, PyObject *o) {
-        Py_INCREF(o);
-    #if PY_VERSION_HEX < 0x030C0000
-        Py_DECREF(Py_None);
-    #endif
-        PyList_SET_ITEM(list, at, o);
-    }
-    static inline PyObject *cq_slot_take(PyObject *list, Py_ssize_t at) {
-        PyObject *o = PyList_GET_ITEM(list, at);
-    #if PY_VERSION_HEX < 0x030C0000
-        Py_INCREF(Py_None);
-    #endif
-        PyList_SET_ITEM(list, at, Py_None);
-        return o;
-    }
-    static inline Py_ssize_t cq_size(PyObject *list) { return PyList_GET_SIZE(list); }
-    """
-    # By pointers: an object's type would have it counted up and down again.
-    void slot_put "cq_slot_put"(PyObject *slots, Py_ssize_t at, PyObject *event) noexcept
-    object slot_take "cq_slot_take"(PyObject *slots, Py_ssize_t at)
-    Py_ssize_t size_of "cq_size"(PyObject *slots) noexcept
-
 
 class QueueType(enum.StrEnum):
     """In which order queued events are taken."""
@@ -192,7 +167,6 @@ cdef class FifoLane(Lane):
     cdef Lane put_back(self, CollectorEvent event):
         cdef MergingLane merging = MergingLane()
         merging.ring = self
-        merging.late = PriorityLane()
         return merging.put_back(event)
 
     cdef int grow(self) except -1:
@@ -228,57 +202,81 @@ cdef class FifoLane(Lane):
 cdef class MergingLane(Lane):
     """First in, first out, for events too that come back after others came in.
 
-    A ring as long as there are none: those that are late wait in a heap beside it.
+    Three lanes that are each in order: what comes in, what comes back in order, as mostly
+    it does, and what does not. The first of their firsts is next.
     """
+
+    def __cinit__(self):
+        self.returned = FifoLane()
+        self.late = PriorityLane()
 
     cdef int push(self, CollectorEvent event) except -1:
         self.ring.push(event)
         return self.add_up()
 
     cdef Lane put_back(self, CollectorEvent event):
-        event.flags |= LATE
-        self.late.push(event)
+        if self.returned.used == 0 or event.id > self.last_returned:
+            event.flags |= RETURNED
+            self.last_returned = event.id
+            self.returned.push(event)
+        else:
+            event.flags |= LATE
+            self.late.push(event)
         self.add_up()
         return self
 
     cdef CollectorEvent pop(self):
-        cdef CollectorEvent event = None
-        cdef CollectorEvent next_one
-        if self.late.used:
-            next_one = self.ring.least_wanted(None)
-            if next_one is None or self.late.heap[0].sequence < next_one.id:
-                event = self.late.pop()
-                if event is not None:
-                    event.flags &= ~LATE
-        if event is None:
+        cdef CollectorEvent event, other
+        if not self.returned.used and not self.late.used:
             event = self.ring.pop()
+        elif not self.ring.used and not self.late.used:
+            event = self.returned.pop()
+            if event is not None:
+                event.flags &= ~RETURNED
+        else:
+            event = self.ring.least_wanted(None)
+            other = self.returned.least_wanted(None)
+            if event is None or (other is not None and other.id < event.id):
+                event = other
+            if self.late.used and (
+                    event is None or self.late.ranks.heap[0].sequence < event.id):
+                event = self.late.pop()
+            elif event is not None:
+                (self.returned if event.flags & RETURNED else self.ring).pop()
+            if event is not None:
+                event.flags &= ~(LATE | RETURNED)
+            elif self.ring.used or self.returned.used or self.late.used:
+                event = self.pop()      # those of one had all gone
         self.add_up()
         return event
 
     cdef int add_up(self) noexcept:
-        self.used = self.ring.used + self.late.used
-        self.gone = self.ring.gone + self.late.gone
+        self.used = self.ring.used + self.returned.used + self.late.used
+        self.gone = self.ring.gone + self.returned.gone + self.late.gone
         return 0
 
     cdef list events(self):
-        return list(heapq.merge(self.ring.events(), self.late.events(), key=attrgetter("id")))
+        return list(heapq.merge(self.ring.events(), self.returned.events(),
+                                self.late.events(), key=attrgetter("id")))
 
     cdef int forget(self, CollectorEvent left) except -1:
         if left.flags & LATE:
-            left.flags &= ~LATE
             self.late.forget(left)
+        elif left.flags & RETURNED:
+            self.returned.forget(left)
         else:
             self.ring.forget(left)
+        left.flags &= ~(LATE | RETURNED)
         return self.add_up()
 
     cdef CollectorEvent least_wanted(self, Payload incoming):
-        cdef CollectorEvent event = self.ring.least_wanted(incoming)
-        cdef CollectorEvent other
+        cdef CollectorEvent first = self.ring.least_wanted(incoming)
+        cdef CollectorEvent event
+        for event in [self.returned.least_wanted(incoming), *self.late.events()[:1]]:
+            if event is not None and (first is None or event.id < first.id):
+                first = event
         self.add_up()
-        for other in self.late.events():
-            if event is None or other.id < event.id:
-                event = other
-        return event
+        return first
 
 
 @cython.final
@@ -342,33 +340,16 @@ cdef class PriorityLane(Lane):
     of any priority is reached: later ones have larger keys. Equal keys go in send order.
     """
 
-    def __dealloc__(self):
-        free(self.heap)
+    def __cinit__(self):
+        self.ranks = Ranks()
+        self.slots = self.ranks.slots
 
     cdef int push(self, CollectorEvent event) except -1:
-        cdef Py_ssize_t at, parent
-        cdef Rank rank
-        cdef Rank *heap
-        if self.heap is NULL or self.used == len(self.slots):
-            self.grow()
-        heap = self.heap
-        rank.slot = self.free_slots.pop()
-        rank.sequence = event.id
-        if self.newest_first:
-            rank.key = -event.id
-        else:
-            rank.key = event.id + self.ageing * number_of(
-                event.payload, self.default_priority)
-        slot_put(<PyObject *>self.slots, rank.slot, <PyObject *>event)
-        at = self.used
+        cdef int64_t key = -event.id
+        if not self.newest_first:
+            key = event.id + self.ageing * number_of(event.payload, self.default_priority)
+        self.ranks.push(key, event.id, event)
         self.used += 1
-        while at > 0:
-            parent = (at - 1) >> 1
-            if not before(&rank, &heap[parent]):
-                break
-            heap[at] = heap[parent]
-            at = parent
-        heap[at] = rank
         if self.worst is not None:
             self.worst.push(event, self.used)
         return 0
@@ -383,28 +364,10 @@ cdef class PriorityLane(Lane):
         return 0
 
     cdef CollectorEvent pop(self):
-        cdef Py_ssize_t at, child, slot
-        cdef Rank last
-        cdef Rank *heap = self.heap
         cdef CollectorEvent event
         while self.used:
-            slot = heap[0].slot
             self.used -= 1
-            last = heap[self.used]
-            at = 0
-            while True:
-                child = 2 * at + 1
-                if child >= self.used:
-                    break
-                if child + 1 < self.used and before(&heap[child + 1], &heap[child]):
-                    child += 1
-                if not before(&heap[child], &last):
-                    break
-                heap[at] = heap[child]
-                at = child
-            heap[at] = last
-            event = <CollectorEvent>slot_take(<PyObject *>self.slots, slot)
-            self.free_slots.append(slot)
+            event = <CollectorEvent>self.ranks.pop()
             if holds(self, event):
                 if self.worst is not None:
                     self.worst.trim(event, self.used)
@@ -414,35 +377,12 @@ cdef class PriorityLane(Lane):
             self.refill([])
         return None
 
-    cdef int grow(self) except -1:
-        cdef Py_ssize_t old = len(self.slots) if self.heap is not NULL else 0
-        cdef Py_ssize_t new = old * 2 if old else len(self.slots)
-        cdef Rank *heap = <Rank *>realloc(self.heap, new * sizeof(Rank))
-        if heap is NULL:
-            raise MemoryError()
-        self.heap = heap
-        self.slots.extend([None] * (new - len(self.slots)))
-        if self.free_slots is None:
-            self.free_slots = []
-        self.free_slots.extend(range(new - 1, old - 1, -1))
-        return 0
-
     cdef list events(self):
-        cdef Py_ssize_t at
-        cdef CollectorEvent event
-        cdef list ranked = []
-        for at in range(self.used):
-            event = self.slots[self.heap[at].slot]
-            if holds(self, event):
-                ranked.append((self.heap[at].key, self.heap[at].sequence, event))
-        ranked.sort()
-        return [rank[2] for rank in ranked]
+        return [event for event in self.ranks.things() if holds(self, <CollectorEvent>event)]
 
     cdef int refill(self, list events) except -1:
-        free(self.heap)
-        self.heap = NULL
-        self.slots = [None] * SMALLEST
-        self.free_slots = None
+        self.ranks = Ranks()
+        self.slots = self.ranks.slots
         self.used = 0
         self.gone = 0
         if self.worst is not None:
@@ -450,12 +390,6 @@ cdef class PriorityLane(Lane):
         for event in events:
             self.push(event)
         return 0
-
-
-cdef inline bint before(Rank *one, Rank *other) noexcept:
-    if one.key != other.key:
-        return one.key < other.key
-    return one.sequence < other.sequence
 
 
 @cython.final

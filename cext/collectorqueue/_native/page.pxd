@@ -9,6 +9,10 @@ cdef enum:
     RING_BYTES = 1048576        # of finished results; a power of two
     STORE_AT = 1069056          # RING_AT + RING_BYTES; large payloads, to the end
 
+cdef enum:                      # flags of a result
+    WORN = 1                    # the worker should be replaced
+    MATCHED = 2                 # the error is one that its collector's Retry wants
+
 cdef enum Claim:
     SENT, BEGUN, WHOLE_ON_SOCKET, WITHDRAWN
 

@@ -216,8 +216,25 @@ cdef Payload as_payload(object x, object delivery, object keys, object topics,
                 "priority, ordering_key, delay and ttl with a plain value only"
             )
         return x
-    return Payload(x, delivery, keys, topics, priority,
-                   ordering_key=ordering_key, delay=delay, ttl=ttl)
+    # Past the unpacking of keywords that a call would need.
+    cdef Payload payload = Payload.__new__(Payload, x)
+    if delivery is not None or keys is not None or topics is not None:
+        aim(payload, delivery, keys, topics)
+    if priority is not None:
+        payload.set_priority(priority)
+    if ordering_key is not None or delay is not None or ttl is not None:
+        payload.rare = terms_of(ordering_key, delay, ttl)
+    return payload
+
+
+cdef Payload keyed_payload(object x, object key):
+    """The same with an ordering key only."""
+    cdef Payload payload
+    if type(x) is Payload or key is None:
+        return as_payload(x, None, None, None, None, key, None, None)
+    payload = Payload.__new__(Payload, x)
+    payload.rare = terms_of(key, None, None)
+    return payload
 
 
 cdef object as_tuple(object address):

@@ -45,8 +45,8 @@ cdef class Step(Labelled):
     cdef Outlet outlet              # to other processes; None: it runs in this one
     cdef readonly Holder gate       # its limits; None: there are none
     cdef readonly Holder batching   # where its batches fill; None: it takes single events
-    cdef Retrial retrial            # None: what fails is not tried again
-    cdef object convert             # (payload) -> payload; None: as they are
+    cdef readonly Retrial retrial   # None: what fails is not tried again
+    cdef readonly object convert    # (payload) -> payload; None: as they are
     cdef readonly bint validates    # that is tried when it is sent
     cdef int64_t timeout_ns         # of one run; 0: none
     cdef int64_t padding[3]         # to a multiple of 64 bytes, so that none straddles

@@ -18,7 +18,7 @@ cdef enum Again:
 
 cdef class Postponed(Door):
     cdef Timers timers
-    cdef dict lines                 # ordering key -> KeyLine
+    cdef dict lines                 # ordering key -> its only event, or its KeyLine
     cdef dict tries                 # event or part -> Tries, of those that have failed
     cdef dict gatherings            # event -> Parts, of those that are IN_PARTS
     cdef dict gates                 # Holder -> None, of those at which runs wait
@@ -33,6 +33,7 @@ cdef class Postponed(Door):
     cdef int stand_apart(self, CollectorEvent event, char place) except -1
     cdef bint postpone(self, CollectorEvent event) except -1
     cdef bint line_up(self, CollectorEvent event) except -1
+    cdef KeyLine line_of(self, object key)
     cdef int leave_line(self, CollectorEvent event) except -1
     cdef int advance(self, object key, KeyLine line) except -1
     cdef int join_batch(self, CollectorEvent event, object batch) except -1
@@ -47,7 +48,8 @@ cdef class Postponed(Door):
     cdef bint is_expired(self, CollectorEvent event, int64_t now) except -1
     cdef Lane make_lane(self, char place, bint drops)
     cdef list postponed_events(self)
-    cdef bint waits_for_time(self) except -1
+    cdef bint is_waiting_for_time(self) except -1
+    cdef int64_t begins_at(self, CollectorEvent event) except -1
     cdef int mind_batches(self) except -1
 
     cdef CollectorEvent first_of_key(self, CollectorEvent event)

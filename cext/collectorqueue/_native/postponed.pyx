@@ -76,21 +76,21 @@ cdef class Postponed(Door):
             return True
         return self.line_up(event)
 
-    def expire(self, CollectorEvent event not None):
-        """A time of it has come."""
-        cdef int64_t now = monotonic_ns()
-        cdef Tries tries
+    cdef bint waits_for_time(self, CollectorEvent event) except -1:
+        return event.state == QUEUED and (
+            event.flags & EXPIRES or event.place == DELAYED or event.place == TO_RETRY)
+
+    cdef int time_has_come(self, CollectorEvent event, int64_t now) except -1:
         if event.state != QUEUED:
-            return
+            return 0
         if event.flags & EXPIRES and now - event.sent_ns >= ttl_ns(event.payload):
-            self.withdraw(event, DROPPED, too_late(event))
-        elif event.place == DELAYED and now - event.sent_ns >= delay_ns(event.payload):
+            return self.withdraw(event, DROPPED, too_late(event))
+        if event.place == DELAYED and now >= self.begins_at(event):
             if not self.line_up(event):
                 self.put_back(event)
-        elif event.place == TO_RETRY:
-            tries = self.tries[event]
-            if now >= tries.due_ns:
-                self.put_back(event)
+        elif event.place == TO_RETRY and now >= self.begins_at(event):
+            self.put_back(event)
+        return 0
 
     cdef bint is_expired(self, CollectorEvent event, int64_t now) except -1:
         """Whether one that was taken from where it waited has come too late: it is dropped."""
@@ -107,7 +107,7 @@ cdef class Postponed(Door):
     cdef int sweep_timers(self) except -1:
         """Most deadlines are of events that have started: do not keep those alive."""
         if len(self.timers) > FEW and len(self.timers) > 2 * (self.queued + self.in_flight):
-            self.timers.keep(waits_for_time)
+            self.timers.sweep()
         return 0
 
     def end_by(self, seconds):
@@ -120,14 +120,9 @@ cdef class Postponed(Door):
         if seconds is None:
             return
         self.ends_ns = monotonic_ns() + max(1, <int64_t>(min(<double>seconds, 1e9) * 1e9))
-        for due, _, what in sorted(self.timers.heap):
-            if due <= self.ends_ns or not isinstance(what, CollectorEvent):
+        for event in self.timers.events():
+            if event.state != QUEUED or self.begins_at(event) <= self.ends_ns:
                 continue
-            event = what
-            if not waits_for_time(event) or event.place not in (DELAYED, TO_RETRY):
-                continue
-            if event.place == DELAYED and due != event.sent_ns + delay_ns(event.payload):
-                continue        # that is its ttl
             if event.flags & PART:
                 (<Share>event.waiters).parts.give_up(LATER)
             else:
@@ -148,26 +143,44 @@ cdef class Postponed(Door):
         if key is None:
             return False
         event.flags |= KEYED
-        line = self.lines.get(key)
-        if line is None:
-            line = KeyLine.__new__(KeyLine)
-            line.head = event
-            line.ahead = 1
-            self.lines[key] = line
+        found = self.lines.get(key)
+        if found is None:
+            self.lines[key] = event     # a line is made when another comes
             return False
-        self.stand_apart(event, BEHIND)
+        line = <KeyLine>found if type(found) is KeyLine else self.line_of(key)
+        if self.apart is None:
+            event.place = BEHIND
+        else:
+            self.stand_apart(event, BEHIND)
         line.add(event)
         if line.batch is not None:
             self.try_batch(line)
         return True
 
+    cdef KeyLine line_of(self, object key):
+        """The line of a key that has events."""
+        cdef KeyLine line
+        found = self.lines[key]
+        if type(found) is KeyLine:
+            return found
+        line = KeyLine.__new__(KeyLine)
+        line.head = found
+        line.ahead = 1
+        self.lines[key] = line
+        return line
+
     cdef int leave_line(self, CollectorEvent event) except -1:
         """One that was on its way has ended: the next of its key may go."""
+        cdef KeyLine line
         key = event.payload.rare.ordering_key
-        cdef KeyLine line = self.lines.get(key)
         event.flags &= ~KEYED
-        if line is None:
+        found = self.lines.get(key)
+        if found is event:
+            del self.lines[key]
             return 0
+        if found is None:
+            return 0
+        line = <KeyLine>found
         line.ahead -= 1
         if line.ahead == 0:
             self.advance(key, line)
@@ -175,15 +188,15 @@ cdef class Postponed(Door):
 
     cdef int advance(self, object key, KeyLine line) except -1:
         cdef CollectorEvent event = line.next()
-        cdef Tries tries
-        line.batch = None
+        cdef Tries tries = None
         line.head = event
         if event is None:
             del self.lines[key]
             return 0
+        line.batch = None
         line.ahead = 1
-        event.flags &= ~ON_TRIAL
-        tries = self.tries.get(event)
+        if self.tries:
+            tries = self.tries.get(event)
         if tries is not None and tries.due_ns > monotonic_ns():
             self.wait_for_retry(event)
         else:
@@ -192,7 +205,7 @@ cdef class Postponed(Door):
 
     cdef int join_batch(self, CollectorEvent event, object batch) except -1:
         """It is in a batch that fills: those behind it may join it there, in order."""
-        cdef KeyLine line = self.lines[event.payload.rare.ordering_key]
+        cdef KeyLine line = self.line_of(event.payload.rare.ordering_key)
         event.flags &= ~ON_TRIAL
         line.batch = batch
         self.try_batch(line)
@@ -201,8 +214,8 @@ cdef class Postponed(Door):
     def try_batch(self, KeyLine line not None):
         """Let the next of a key see whether it goes to the batch that fills."""
         cdef CollectorEvent event
-        if line.waiting:
-            event = next(iter(line.waiting))
+        if line.first is not None:
+            event = line.first
             if event not in self.tries:
                 line.next()
                 line.ahead += 1
@@ -212,7 +225,7 @@ cdef class Postponed(Door):
     cdef int back_in_line(self, CollectorEvent event) except -1:
         """It was on its way, and cannot go on before those ahead have ended."""
         key = event.payload.rare.ordering_key
-        cdef KeyLine line = self.lines[key]
+        cdef KeyLine line = self.line_of(key)
         event.flags &= ~ON_TRIAL
         self.stand_apart(event, BEHIND)
         line.add_again(event)
@@ -238,7 +251,9 @@ cdef class Postponed(Door):
             tries.first_failed_ns = now
             self.tries[run] = tries
         tries.attempts += 1
-        if tries.attempts >= step.retrial.attempts or not step.retrial.wants(answer.err):
+        if tries.attempts >= step.retrial.attempts or (<Error>answer).matched == 2:
+            return NEVER_AGAIN
+        if not (<Error>answer).matched and not step.retrial.wants((<Error>answer).err):
             return NEVER_AGAIN
         tries.due_ns = now + step.retrial.pause_ns(tries.attempts)
         if self.ends_ns and tries.due_ns > self.ends_ns:
@@ -294,7 +309,7 @@ cdef class Postponed(Door):
         """An event ends, or begins out of turn, where it waits."""
         cdef Step step
         if event.place == BEHIND:
-            (<KeyLine>self.lines[event.payload.rare.ordering_key]).waiting.pop(event)
+            self.line_of(event.payload.rare.ordering_key).remove(event)
             event.flags &= ~KEYED
         elif event.place == AT_GATE:
             step = event.route
@@ -309,15 +324,23 @@ cdef class Postponed(Door):
         event.place = IN_HAND
         return self.sweep_timers()
 
-    cdef bint waits_for_time(self) except -1:
+    cdef bint is_waiting_for_time(self) except -1:
         """Whether an event waits for its time, which may bring it to a batch."""
         cdef CollectorEvent event
-        for _, _, what in self.timers.heap:
-            if isinstance(what, CollectorEvent) and waits_for_time(what):
-                event = what
-                if event.place == DELAYED or event.place == TO_RETRY:
-                    return True
+        for event in self.timers.events():
+            if self.begins_at(event):
+                return True
         return False
+
+    cdef int64_t begins_at(self, CollectorEvent event) except -1:
+        """When it comes back, if it waits for a time; 0: it does not."""
+        if event.state != QUEUED:
+            return 0
+        if event.place == DELAYED:
+            return event.sent_ns + delay_ns(event.payload)
+        if event.place == TO_RETRY:
+            return (<Tries>self.tries[event]).due_ns
+        return 0
 
     cdef int mind_batches(self) except -1:
         """Nothing more can come to the batches that fill: do not let them wait."""
@@ -327,15 +350,13 @@ cdef class Postponed(Door):
 
     cdef list postponed_events(self):
         """The events that wait here."""
-        cdef KeyLine line
         found = {}
-        for _, _, what in self.timers.heap if self.timers is not None else ():
-            if isinstance(what, CollectorEvent) and waits_for_time(what) and (
-                    (<CollectorEvent>what).place in (DELAYED, TO_RETRY)):
-                found.update(events_of(what))
+        for event in self.timers.events() if self.timers is not None else ():
+            if self.begins_at(event):
+                found.update(events_of(event))
         for line in self.lines.values():
-            if line.waiting:
-                found.update(line.waiting)
+            if type(line) is KeyLine:
+                found.update(dict.fromkeys((<KeyLine>line).waiting()))
         for holder in [*self.gates, *self.batches]:
             for run in (<Holder>holder).runs():
                 found.update(events_of(run))
@@ -347,8 +368,8 @@ cdef class Postponed(Door):
         """The first of the line of an event's ordering key; None: there is none."""
         if event.payload.rare is None or event.payload.rare.ordering_key is None:
             return None
-        line = self.lines.get(event.payload.rare.ordering_key)
-        return None if line is None else (<KeyLine>line).head
+        found = self.lines.get(event.payload.rare.ordering_key)
+        return (<KeyLine>found).head if type(found) is KeyLine else found
 
     cdef Py_ssize_t slots_taken(self, Step step) except -1:
         """How many runs fill a collector up to its limit; 0: it is not at its limit."""
@@ -388,12 +409,6 @@ cdef int64_t ttl_ns(Payload payload) except -1:
 
 cdef int64_t delay_ns(Payload payload) except -1:
     return <int64_t>(payload.rare.delay * 1e9)
-
-
-def waits_for_time(CollectorEvent event):
-    """Whether a deadline of its matters still."""
-    return event.state == QUEUED and (
-        event.flags & EXPIRES or event.place in (DELAYED, TO_RETRY))
 
 
 cdef object too_late(CollectorEvent event):

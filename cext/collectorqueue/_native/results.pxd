@@ -12,6 +12,7 @@ cdef class Error:
     cdef str text
     cdef readonly int attempts
     cdef int64_t first_failed_ns    # 0: it is of the first run
+    cdef char matched               # by what its Retry wants: 0 not known, 1 yes, 2 no
 
 
 cdef class ResultList:

@@ -300,6 +300,14 @@ def let_go(exc, depth):
             let_go(inner, depth + 1)
 
 
+def tried(Error error not None, int attempts):
+    """The same failure, of so many runs."""
+    cdef Error told = Error.__new__(Error, error.err, error.details)
+    told.text = error.text
+    told.attempts = attempts
+    return told
+
+
 def result_of(value):
     """A handler's return value as Ok or Error, as a consumer makes it."""
     return as_result(value)

@@ -8,6 +8,8 @@ cimport cython
 from libc.math cimport pow
 from libc.stdint cimport int64_t
 
+from collectorqueue._native.results cimport Error
+
 
 @cython.final
 cdef class Retrial:
@@ -37,6 +39,14 @@ cdef class Retrial:
         if self.jitter:
             pause *= 1 + self.jitter * (2 * random.random() - 1)
         return <int64_t>min(pause, self.max_backoff_ns)
+
+    def next_wait(self, Error answer not None, int attempts):
+        """Seconds until it is tried again, after so many runs; None: it is not."""
+        if attempts >= self.attempts or answer.matched == 2:
+            return None
+        if not answer.matched and not self.wants(answer.err):
+            return None
+        return self.pause_ns(attempts) / 1e9
 
     def pauses(self):
         """The waits between its runs without jitter, in seconds."""

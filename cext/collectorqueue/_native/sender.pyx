@@ -15,7 +15,7 @@ from collectorqueue._native.awaiting cimport (
 )
 from collectorqueue._native.core cimport Core, offer
 from collectorqueue._native.event cimport QUEUED, CollectorEvent
-from collectorqueue._native.payload cimport Payload, as_payload
+from collectorqueue._native.payload cimport Payload, as_payload, keyed_payload
 from collectorqueue._native.untracked cimport track
 
 from collectorqueue.checks import check_seconds
@@ -25,23 +25,35 @@ cdef extern from *:
     """
     /* A method is mostly called with one argument, which needs no unpacking of keywords
        (147 instructions of the 640 a send took). Such calls come in by a door of their
-       own; all others reach the method that Cython made. */
+       own, and so do those with an ordering key besides; all others reach the method that
+       Cython made. */
     typedef PyObject *(*cq_one)(PyObject *self, PyObject *x);
+    typedef PyObject *(*cq_keyed)(PyObject *self, PyObject *x, PyObject *key);
+    static PyObject *cq_key_name = NULL;
     typedef PyObject *(*cq_any)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
     #define CQ_DOOR(NAME) \\
         static cq_one NAME##_one; \\
+        static cq_keyed NAME##_keyed; \\
         static cq_any NAME##_any; \\
         static PyObject *NAME##_enter(PyObject *self, PyObject *const *args, \\
                                       Py_ssize_t count, PyObject *names) { \\
-            if (count == 1 && names == NULL) return NAME##_one(self, args[0]); \\
+            if (count == 1) { \\
+                if (names == NULL) return NAME##_one(self, args[0]); \\
+                if (PyTuple_GET_SIZE(names) == 1 \\
+                        && PyTuple_GET_ITEM(names, 0) == cq_key_name) \\
+                    return NAME##_keyed(self, args[0], args[1]); \\
+            } \\
             return NAME##_any(self, args, count, names); \\
         } \\
-        static int NAME##_open(PyObject *method, cq_one one) { \\
+        static int NAME##_open(PyObject *method, cq_one one, cq_keyed keyed) { \\
             PyMethodDef *def; \\
             if (!Py_IS_TYPE(method, &PyMethodDescr_Type)) return 0; \\
             def = ((PyMethodDescrObject *)method)->d_method; \\
             if (def->ml_flags != (METH_FASTCALL | METH_KEYWORDS)) return 0; \\
+            if (cq_key_name == NULL) \\
+                cq_key_name = PyUnicode_InternFromString("ordering_key"); \\
             NAME##_one = one; \\
+            NAME##_keyed = keyed; \\
             NAME##_any = (cq_any)(void (*)(void))def->ml_meth; \\
             def->ml_meth = (PyCFunction)(void (*)(void))NAME##_enter; \\
             return 1; \\
@@ -52,10 +64,13 @@ cdef extern from *:
     CQ_AWAITABLE(cq_sending)
     """
     ctypedef object (*One_argument "cq_one")(object self, object x)
-    bint open_send "cq_send_open"(object method, One_argument one) noexcept
-    bint open_send_nowait "cq_send_nowait_open"(object method, One_argument one) noexcept
+    ctypedef object (*With_a_key "cq_keyed")(object self, object x, object key)
+    bint open_send "cq_send_open"(
+        object method, One_argument one, With_a_key keyed) noexcept
+    bint open_send_nowait "cq_send_nowait_open"(
+        object method, One_argument one, With_a_key keyed) noexcept
     bint open_send_threadsafe "cq_send_threadsafe_open"(
-        object method, One_argument one) noexcept
+        object method, One_argument one, With_a_key keyed) noexcept
     void step_sendings_by "cq_sending_step_by"(object type, Step_function step) noexcept
 
 
@@ -132,6 +147,18 @@ cdef class Sender:
 cdef object send_one_nowait(object sender, object x):
     return offer((<Sender>sender).core,
                  <Payload>x if type(x) is Payload else Payload(x), False)
+
+
+cdef object send_keyed_nowait(object sender, object x, object key):
+    return offer((<Sender>sender).core, keyed_payload(x, key), False)
+
+
+cdef object send_keyed(object sender, object x, object key):
+    return sending(<Sender>sender, keyed_payload(x, key))
+
+
+cdef object send_keyed_threadsafe(object sender, object x, object key):
+    hand_over(<Sender>sender, keyed_payload(x, key), True, None)
 
 
 cdef object send_one_threadsafe(object sender, object x):
@@ -256,6 +283,6 @@ cdef int step_of_sending(object one, PyObject **out) except -1:
 
 Coroutine.register(Sending)
 step_sendings_by(Sending, step_of_sending)
-open_send(Sender.send, send_one)
-open_send_nowait(Sender.send_nowait, send_one_nowait)
-open_send_threadsafe(Sender.send_threadsafe, send_one_threadsafe)
+open_send(Sender.send, send_one, send_keyed)
+open_send_nowait(Sender.send_nowait, send_one_nowait, send_keyed_nowait)
+open_send_threadsafe(Sender.send_threadsafe, send_one_threadsafe, send_keyed_threadsafe)

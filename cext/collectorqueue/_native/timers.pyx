@@ -1,14 +1,14 @@
 """One structure for all deadlines of one queue: a heap, and one alarm for its first entry.
 
-Rules of residence: when, not what. What is due is handed to `on_due`, which knows whether
-it still matters. An idle heap sets no alarm.
+Rules of residence: when, not what. What is due is told, or its queue is, which knows
+whether it still matters. An idle heap sets no alarm. An entry costs some 40 bytes.
 """
-import heapq
-
 cimport cython
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.clock cimport monotonic_ns
+from collectorqueue._native.event cimport CollectorEvent, Hub
+from collectorqueue._native.ranks cimport Ranks
 
 
 cdef class Alarm:
@@ -22,14 +22,14 @@ cdef class Alarm:
 cdef class Timers:
     """Deadlines in nanoseconds of the core's clock, in order; O(log n) an entry."""
 
-    def __cinit__(self, loop, on_due):
+    def __cinit__(self, loop, Hub hub not None):
         self.loop = loop
-        self.on_due = on_due
-        self.heap = []
+        self.hub = hub
+        self.ranks = Ranks()
 
     cdef int add(self, int64_t when_ns, object what) except -1:
         self.sequence += 1
-        heapq.heappush(self.heap, (when_ns, self.sequence, what))
+        self.ranks.push(when_ns, self.sequence, what)
         if self.armed_ns == 0 or when_ns < self.armed_ns:
             self.arm()
         return 0
@@ -44,44 +44,53 @@ cdef class Timers:
             self.alarm.cancel()
             self.alarm = None
         self.armed_ns = 0
-        if self.heap:
-            self.armed_ns = self.heap[0][0]
+        if self.ranks.used:
+            self.armed_ns = self.ranks.heap[0].key
             # A loop may round down: at least a microsecond, so that it cannot spin.
             delay = max(self.armed_ns - monotonic_ns(), 1000) / 1e9
             self.alarm = self.loop.call_later(delay, self.ring)
         return 0
 
     def ring(self):
-        """The alarm: hand over all that is due, set the next."""
+        """The alarm: tell all that is due, set the next."""
         cdef int64_t now = monotonic_ns()
         cdef int64_t when
         self.alarm = None
         self.armed_ns = now     # what is added meanwhile need not set one
         try:
-            while self.heap and self.heap[0][0] <= now:
-                when, _, what = heapq.heappop(self.heap)
+            while self.ranks.used and self.ranks.heap[0].key <= now:
+                when = self.ranks.heap[0].key
+                what = self.ranks.pop()
                 if not isinstance(what, Alarm):
-                    self.on_due(what)
+                    self.hub.time_has_come(what, now)
                 elif (<Alarm>what).due_ns == when:
                     (<Alarm>what).due_ns = 0
                     (<Alarm>what).ring(now)
         finally:
             self.arm()
 
-    def keep(self, wanted):
-        """Drop every entry whose object is not `wanted(it)`, or an Alarm set otherwise."""
-        self.heap = [
-            entry for entry in self.heap
-            if ((<Alarm>entry[2]).due_ns == entry[0] if isinstance(entry[2], Alarm)
-                else wanted(entry[2]))
-        ]
-        heapq.heapify(self.heap)
-        self.arm()
+    cdef int sweep(self) except -1:
+        """Let go of what does not wait for its time any more."""
+        cdef Ranks before = self.ranks
+        cdef Py_ssize_t at
+        cdef int64_t when
+        self.ranks = Ranks()
+        for at in range(before.used):
+            when = before.heap[at].key
+            what = before.slots[before.heap[at].slot]
+            if ((<Alarm>what).due_ns == when if isinstance(what, Alarm)
+                    else self.hub.waits_for_time(what)):
+                self.ranks.push(when, before.heap[at].sequence, what)
+        return self.arm()
+
+    cdef list events(self):
+        """The events that have a time, in order; some of them do not wait for it any more."""
+        return [what for what in self.ranks.things() if not isinstance(what, Alarm)]
 
     def stop(self):
         """Forget all deadlines."""
-        self.heap = []
+        self.ranks = Ranks()
         self.arm()
 
     def __len__(self):
-        return len(self.heap)
+        return self.ranks.used

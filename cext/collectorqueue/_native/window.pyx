@@ -106,7 +106,7 @@ cdef class Window:
             if self.frame_count == 0:
                 self.used = self.frame_at
                 self.frame_at = -1
-            errand.finish(Error(outlet.explain(errand.payload.value, exc)), 0)
+            errand.unfit(exc)
             return 0
         errand.sequence = self.next_sequence
         errand.handed_ns = now

@@ -13,6 +13,7 @@ cdef class Tool:
     cdef object decode              # (buffer) -> value
     cdef object encode_into
     cdef object explain
+    cdef object retried             # (exception) -> whether its Retry wants it; or None
 
 
 cdef class Workbench:

@@ -15,7 +15,9 @@ from libc.string cimport memcmp, memcpy
 
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.lifeline cimport ring_within, was_rung
-from collectorqueue._native.page cimport STORE_AT, Finished, Page, check_finished
+from collectorqueue._native.page cimport (
+    MATCHED, STORE_AT, WORN, Finished, Page, check_finished,
+)
 from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.results cimport Error, Ok, as_result, error_from
 from collectorqueue._native.wire cimport FAILURE, NOTHING, PACKED, RAW, STORED, ItemHead
@@ -46,7 +48,6 @@ cdef enum:
     LATEST_NS = 1_000_000       # after a result, whatever is done meanwhile
     SHORT_NS = 20_000           # runs shorter than this are taken to be all CPU time
     TEXT_AT_MOST = 65536        # characters of an exception's message
-    WORN = 1                    # flag: the worker should be replaced
 
 
 @cython.final
@@ -54,7 +55,7 @@ cdef class Tool:
     """One collector, as it is in this worker."""
 
     def __cinit__(self, call, ctx, *, bint with_ctx, bint is_async, decode, encode_into,
-                  explain):
+                  explain, retried=None):
         self.call = call
         self.ctx = ctx
         self.with_ctx = with_ctx
@@ -62,6 +63,7 @@ cdef class Tool:
         self.decode = decode
         self.encode_into = encode_into
         self.explain = explain
+        self.retried = retried
 
     def begin(self, payload):
         """Call the processor."""
@@ -211,6 +213,8 @@ cdef class Workbench:
                     answer = error_from(tool.explain(value, exc))
         if type(answer) is Error:
             self.write_failure(answer, &finished)
+            if tool.retried is not None and tool.retried((<Error>answer).err):
+                finished.flags |= MATCHED
         if body is NULL and finished.kind != NOTHING:
             finished.length = <unsigned int>PyByteArray_GET_SIZE(self.scratch)
             body = PyByteArray_AS_STRING(self.scratch)
@@ -232,7 +236,7 @@ cdef class Workbench:
         elif isinstance(err, BaseException):
             type_name, text = name_of(type(err)), text_of(err)
             if isinstance(err, MemoryError):
-                finished.flags = WORN
+                finished.flags |= WORN
         else:
             type_name, text = name_of(err), ""
         traceback = (<Error>error).text or ""

@@ -43,6 +43,9 @@ class Crew(Elsewhere):
     def out(self) -> int:
         """How many events workers have."""
 
+    def send_again(self, errand: Errand) -> None:
+        """It runs by now, and was not sent: before all that waits."""
+
     def join(self) -> None:
         """Be where the core's events go that run elsewhere; it has been opened."""
 

@@ -29,5 +29,8 @@ class Gate(Holder):
     def set_rate(self, rate: float, per: float, burst: float) -> None:
         """So many in `per` seconds, `burst` at once after a rest; a rate of 0: no limit."""
 
+    def give_back(self) -> None:
+        """A call that was let in is not made."""
+
     def enter_call(self) -> asyncio.Future[None] | None:
         """Wait for one's turn as a custom router does: a future of that, or None."""

@@ -73,6 +73,14 @@ class Step(Labelled):
         """Where its batches fill; None: it takes single events."""
 
     @property
+    def retrial(self) -> Retrial | None:
+        """Which failures are tried again; None: none."""
+
+    @property
+    def convert(self) -> Callable[[Payload[Any]], Payload[Any]] | None:
+        """Makes payloads what it wants; None: they are as they are."""
+
+    @property
     def validates(self) -> bool:
         """Its payloads are tried when they are sent."""
 

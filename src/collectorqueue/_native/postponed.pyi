@@ -5,7 +5,6 @@ from typing import Any
 from typing_extensions import disjoint_base
 
 from collectorqueue._native.door import Door
-from collectorqueue._native.event import CollectorEvent
 from collectorqueue._native.keyline import KeyLine
 from collectorqueue._native.payload import Payload
 
@@ -24,9 +23,6 @@ class Postponed(Door):
     def clear(self) -> None:
         """Nothing waits."""
 
-    def expire(self, event: CollectorEvent) -> None:
-        """A time of it has come."""
-
     def end_by(self, seconds: float | None) -> None:
         """The queue will have been drained by then: give up what waits for a later time."""
 
@@ -35,6 +31,3 @@ class Postponed(Door):
 
     def try_batch(self, line: KeyLine) -> None:
         """Let the next of a key see whether it goes to the batch that fills."""
-
-def waits_for_time(event: CollectorEvent) -> bool:
-    """Whether a deadline of its matters still."""

@@ -149,3 +149,6 @@ def let_go(exc: BaseException, depth: int) -> None:
 
 def shortened(text: str) -> str:
     """The beginning and the end of a text, within `TEXT_LIMIT` bytes as UTF-8."""
+
+def tried(error: Error, attempts: int) -> Error:
+    """The same failure, of so many runs."""

@@ -2,6 +2,8 @@
 
 from typing import Self, final
 
+from collectorqueue._native.results import Error
+
 @final
 class Retrial:
     """A collector's Retry, compiled; seconds."""
@@ -19,6 +21,9 @@ class Retrial:
     @property
     def attempts(self) -> int:
         """Runs, the first included."""
+
+    def next_wait(self, answer: Error, attempts: int) -> float | None:
+        """Seconds until it is tried again, after so many runs; None: it is not."""
 
     def pauses(self) -> list[float]:
         """The waits between its runs without jitter, in seconds."""

@@ -20,6 +20,7 @@ class Tool:
         decode: Callable[[bytes], Any],
         encode_into: Callable[..., None],
         explain: Callable[[Any, BaseException], BaseException],
+        retried: Callable[[Any], bool] | None = None,
     ) -> Self: ...
     @property
     def is_async(self) -> bool: ...

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, Unpack, over
 
 from collectorqueue._native.batching import Payloads
 from collectorqueue._native.core import step_of
+from collectorqueue._native.gate import Gate
+from collectorqueue._native.lot import read_batch, wire_batch
 from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
-from collectorqueue._native.results import Error, Ok, failure_of, result_of
+from collectorqueue._native.results import Error, Ok, failure_of, result_of, tried
 from collectorqueue.checks import check_bool, check_int, check_seconds
-from collectorqueue.errors import ConfigError, QueueNotStarted
+from collectorqueue.errors import ConfigError, QueueNotStarted, RunTimeout
 from collectorqueue.flow.context import Context
 from collectorqueue.flow.policies import Batch, RateLimit, Retry
+from collectorqueue.flow.processors import is_async, takes_two
 
 __all__ = [
     "Collector", "CollectorOptions", "Lifecycle", "Processor", "RunsIn",
@@ -255,42 +258,112 @@ class Collector(Generic[In, Out]):
     async def process(self, payload: Payload[Any]) -> Ok[Any] | Error:
         """Run this collector for a payload; what a custom router calls.
 
-        Returns its result and raises nothing but the caller's own cancellation.
+        With all its policies: it waits for its limits, and is timed and tried again, while
+        the router's consumer waits; a batch is one of one. Returns its result and raises
+        nothing but the caller's own cancellation.
         """
         # By the caller's queue: one collector may belong to several.
         step = step_of(self) or self.step
-        if step is None and self.runs_in != "loop":
-            raise QueueNotStarted(f"collector {self.key!r} has no queue to run it")
-        call = self.processor if step is None else step.call
-        task = asyncio.current_task()
-        cancelling = task.cancelling() if task else 0
-        begun = time.monotonic_ns()
-        if step is not None:
-            step.started()
-        result: Ok[Any] | Error
-        good = False
-        try:
-            value = call(payload, self.ctx) if self.takes_context else call(payload)
-            if inspect.isawaitable(value):
-                value = await value
-            result = result_of(value)
-            good = result.ok()
-        except asyncio.CancelledError as exc:
-            if task and task.cancelling() > cancelling:
-                raise
-            result = failure_of(exc)
-        except GeneratorExit:
-            raise  # this coroutine is being closed
-        except BaseException as exc:  # the consumer's collect step, in a router's hands
-            result = failure_of(exc)
-        finally:
-            if step is not None:
-                step.ended(good, time.monotonic_ns() - begun)
-        return result
+        if step is None:
+            if self.runs_in != "loop":
+                raise QueueNotStarted(f"collector {self.key!r} has no queue to run it")
+            return await run_once(self, None, payload)
+        attempts = 0
+        while True:
+            attempts += 1
+            result = await run_once(self, step, payload)
+            if isinstance(result, Ok) or step.retrial is None:
+                return result
+            wait = step.retrial.next_wait(result, attempts)
+            if wait is None:
+                return tried(result, attempts)
+            await asyncio.sleep(wait)
 
     def __repr__(self) -> str:
         topics = f", topics={list(self.topics)!r}" if self.topics else ""
         return f"Collector({self.key!r}{topics}, runs_in={self.runs_in!r})"
+
+
+async def run_once(
+    collector: Collector, step: Step | None, payload: Payload[Any]
+) -> Ok[Any] | Error:
+    """One run that a custom router asked for, as a consumer would make it."""
+    if step is not None and isinstance(step.gate, Gate):
+        await pass_gate(step.gate)
+    task = asyncio.current_task()
+    cancelling = task.cancelling() if task else 0
+    begun = time.monotonic_ns()
+    if step is not None:
+        step.started()
+    limit = asyncio.timeout(None if collector.runs_in == "process" else collector.timeout)
+    result: Ok[Any] | Error
+    good = False
+    try:
+        async with limit:
+            value = called(collector, step, payload)
+            if inspect.isawaitable(value):
+                value = await value
+        result = result_of(value)
+        if collector.batch is not None:
+            result = answer_of_one(collector, result)
+        good = result.ok()
+    except asyncio.CancelledError as exc:
+        if task and task.cancelling() > cancelling:
+            raise
+        result = failure_of(exc)
+    except GeneratorExit:
+        raise  # this coroutine is being closed
+    except BaseException as exc:  # the consumer's collect step, in a router's hands
+        if limit.expired() and isinstance(exc, TimeoutError):
+            exc = RunTimeout(
+                f"the run took longer than its timeout of {collector.timeout:g} s"
+            )
+        result = failure_of(exc)
+    finally:
+        if step is not None:
+            step.ended(good, time.monotonic_ns() - begun)
+    return result
+
+
+async def pass_gate(gate: Gate) -> None:
+    """Wait for one's turn; being cancelled gives it to the next."""
+    turn = gate.enter_call()
+    if turn is None:
+        return
+    try:
+        await turn
+    except asyncio.CancelledError:
+        if not turn.cancelled():
+            gate.give_back()
+        raise
+
+
+def called(collector: Collector, step: Step | None, payload: Payload[Any]) -> Any:
+    """Call the processor, with what it takes."""
+    given: Any = payload
+    if step is not None and step.convert is not None:
+        given = step.convert(payload)
+    if collector.batch is not None:
+        alone = [given]
+        given = (
+            wire_batch(alone, "flush")
+            if collector.runs_in == "process"
+            else Payloads(alone, "flush")
+        )
+    call = collector.processor if step is None else step.call
+    return call(given, collector.ctx) if collector.takes_context else call(given)
+
+
+def answer_of_one(collector: Collector, result: Ok[Any] | Error) -> Ok[Any] | Error:
+    """What a batch of one came to."""
+    if isinstance(result, Error):
+        return result
+    if collector.runs_in == "process":
+        return read_batch(result.value)[0]
+    if not isinstance(result.value, list):
+        return result
+    (value,) = result.value
+    return result_of(value)
 
 
 def check_options(options: Mapping[str, object]) -> None:
@@ -327,8 +400,8 @@ def check_policies(runs_in: RunsIn, options: CollectorOptions) -> None:
         refuse_given(
             runs_in, enc_hook=options.get("enc_hook"), idempotent=options.get("idempotent")
         )
-    elif options.get("batch") is not None:
-        raise ConfigError("a batch works on the loop and in threads, not in processes yet")
+    elif options.get("batch") is not None and options.get("idempotent"):
+        raise ConfigError("idempotent works for single events, use retry with a batch")
 
 
 def check_kind(name: str, kind: type, value: object) -> None:
@@ -375,40 +448,3 @@ def checked_topics(topics: str | Iterable[str] | None) -> tuple[str, ...]:
         if not isinstance(topic, str):
             raise TypeError(f"topics must be str, got {topic!r}")
     return tuple(dict.fromkeys(several))
-
-
-def is_async(processor: Processor) -> bool:
-    """Whether calling it makes a coroutine."""
-    return inspect.iscoroutinefunction(processor) or inspect.iscoroutinefunction(
-        getattr(processor, "__call__", None)
-    )
-
-
-def takes_two(processor: Processor) -> bool:
-    """Whether a processor is `(payload, ctx)` and not `(payload)`. Raises ConfigError."""
-    try:
-        signature = inspect.signature(processor)
-    except (TypeError, ValueError):
-        return False  # a builtin that does not tell: most take one argument
-    for arguments in ((None, None), (None,)):
-        try:
-            signature.bind(*arguments)
-        except TypeError:
-            continue
-        if len(arguments) == 1:
-            return False
-        # One required argument and an optional one of another meaning: not a context.
-        positional = [
-            parameter
-            for parameter in signature.parameters.values()
-            if parameter.kind
-            in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        ]
-        if len(positional) < 2:
-            return True  # *args takes whatever there is
-        second = positional[1]
-        return second.default is second.empty or second.name in ("ctx", "context")
-    raise ConfigError(
-        f"a processor takes (payload) or (payload, ctx), got {processor!r} "
-        f"with {signature}"
-    )

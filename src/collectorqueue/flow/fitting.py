@@ -58,7 +58,8 @@ class Limits:
         self._step = step
         self._core = weakref.ref(core)  # a collector outlives its queue
         collector: Collector = step.collector
-        self.of_batches = Gate(core) if collector.batch is not None else None
+        is_batched_here = collector.batch is not None and collector.runs_in != "process"
+        self.of_batches = Gate(core) if is_batched_here else None
         self._of_events: Gate | None = None
 
     def keep(self) -> None:

@@ -25,6 +25,7 @@ from collectorqueue._native.lifeline import hold
 from collectorqueue._native.page import Page
 from collectorqueue._native.wire import KIND_ITEMS, Reader
 from collectorqueue._native.workbench import Tool, Workbench
+from collectorqueue.workers.batches import BatchRunner
 from collectorqueue.workers.encoding import Encoding
 from collectorqueue.workers.line import Line
 from collectorqueue.workers.logs import ForwardingHandler
@@ -125,14 +126,21 @@ class Worker:
         )
         make_context: Any = blueprint.context_type.find()
         context = make_context(msgspec.msgpack.decode(blueprint.context))
+        call, decode = blueprint.processor.find(), encoding.decode
+        retried = blueprint.is_retried()
+        if blueprint.takes_batches:
+            runner = BatchRunner(call, encoding, retried)
+            call = runner.call_async if blueprint.is_async else runner.call
+            decode = runner.decode
         tool = Tool(
-            blueprint.processor.find(),
+            call,
             context,
             with_ctx=blueprint.takes_context,
             is_async=blueprint.is_async,
-            decode=encoding.decode,
+            decode=decode,
             encode_into=encoding.encode_into,
             explain=encoding.explain,
+            retried=retried,
         )
         tools = self._bench.tools
         tools += [tool] * (blueprint.number + 1 - len(tools))  # a gap is never addressed

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 
@@ -32,6 +33,22 @@ class Blueprint(msgspec.Struct, frozen=True):
     dec_hook: Path | None = None
     timeout: float | None = None
     max_concurrency: int | None = None
+    takes_batches: bool = False
+    retry_on: tuple[Path, ...] | None = None  # None: nothing is tried again
+    retry_never: tuple[Path, ...] = ()
+
+    def is_retried(self) -> Callable[[Any], bool] | None:
+        """In a worker: what tells whether an error is to be tried again."""
+        if self.retry_on is None:
+            return None
+        on = tuple(path.find() for path in self.retry_on)
+        never = tuple(path.find() for path in self.retry_never)
+
+        def wanted(error: Any) -> bool:
+            kind = error if isinstance(error, type) else type(error)
+            return issubclass(kind, on) and not issubclass(kind, never)
+
+        return wanted
 
     def paths(self) -> Iterator[Path]:
         """Where all that it needs is found."""
@@ -39,6 +56,7 @@ class Blueprint(msgspec.Struct, frozen=True):
         for path in (self.lifecycle, self.enc_hook, self.dec_hook):
             if path is not None:
                 yield path
+        yield from (*(self.retry_on or ()), *self.retry_never)
         if self.payload_type is not None:
             yield from self.payload_type.paths()
 

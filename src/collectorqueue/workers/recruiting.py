@@ -17,7 +17,7 @@ from collectorqueue.errors import ConfigError
 from collectorqueue.workers.cores import usable_cores
 from collectorqueue.workers.encoding import Encoding
 from collectorqueue.workers.messages import Blueprint
-from collectorqueue.workers.paths import path_of, type_path_of
+from collectorqueue.workers.paths import Path, path_of, type_path_of
 from collectorqueue.workers.settings import WorkerSettings
 
 __all__ = ["blueprint_of", "bounds_of", "encoding_of", "settings_for"]
@@ -38,6 +38,8 @@ class Recruit(Protocol):
     enc_hook: Hook
     dec_hook: Hook
     timeout: float | None
+    retry: Any
+    batch: Any
 
     @property
     def max_concurrency(self) -> int | None:
@@ -89,6 +91,9 @@ def blueprint_of(collector: Recruit) -> Blueprint:
         dec_hook=optional(f"{name} dec_hook", collector.dec_hook),
         timeout=collector.timeout,
         max_concurrency=collector.max_concurrency,
+        takes_batches=collector.batch is not None,
+        retry_on=exceptions(f"{name} retry", collector.retry, "on"),
+        retry_never=exceptions(f"{name} retry", collector.retry, "never") or (),
     )
 
 
@@ -101,6 +106,15 @@ def encoding_of(collector: Recruit) -> Encoding:
             f"collector {collector.key!r}: payload_type {collector.payload_type!r} "
             f"cannot be decoded to: {error}"
         ) from error
+
+
+def exceptions(what: str, retry: Any, which: str) -> tuple[Path, ...] | None:
+    """The paths of the exception classes of a Retry; None: there is none."""
+    if retry is None:
+        return None
+    given = getattr(retry, which)
+    several = given if isinstance(given, (tuple, list)) else (given,)
+    return tuple(path_of(what, each) for each in several)
 
 
 def optional(what: str, thing: Any) -> Any:

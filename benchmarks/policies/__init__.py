@@ -1,0 +1,1 @@
+"""What each delivery policy costs an event: `python -m benchmarks.policies`."""

@@ -1,0 +1,17 @@
+"""A batch that a worker is handed."""
+
+from typing import Any, final
+
+from collectorqueue._native.errand import Errand
+from collectorqueue._native.payload import Payload
+from collectorqueue._native.results import Error, Ok
+
+@final
+class Lot(Errand):
+    """One batch, at a worker or on its way there."""
+
+def wire_batch(payloads: list[Payload[Any]], trigger: str) -> Payload[Any]:
+    """Many payloads as the value of one: why they were handed over, and each of them."""
+
+def read_batch(value: Any) -> list[Ok[Any] | Error]:
+    """What a worker made of a batch: the result of each."""

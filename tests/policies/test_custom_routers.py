@@ -1,0 +1,138 @@
+"""A router that calls collectors itself: `process` keeps their policies too."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from collectorqueue import (
+    Batch,
+    Collector,
+    CollectorQueue,
+    Error,
+    Ok,
+    Outcome,
+    Payload,
+    RateLimit,
+    ResultList,
+    Retry,
+    Router,
+)
+from collectorqueue.errors import PayloadInvalid, RunTimeout
+from tests.policies import handlers
+from tests.policies.support import Clocked, Flaky
+from tests.support import Gate, assert_closes, both_loops, ticks, until, virtual
+
+
+class Whole(Router):
+    async def handle_event(self, payload: Payload[Any]) -> ResultList:
+        results = await asyncio.gather(
+            *(collector.process(payload) for collector in self.collectors.values())
+        )
+        return ResultList(results, list(self.collectors))
+
+
+class Choosing(Router):
+    def select(self, payload: Payload[Any]) -> list[str]:
+        return list(self.collectors)
+
+
+@virtual
+async def test_process_retries_times_limits_and_decodes() -> None:
+    class Order(msgspec.Struct):
+        id: int
+
+    flaky, rated = Flaky(2), Clocked()
+    collectors = [
+        Collector("flaky", flaky, retry=Retry(backoff=1, factor=1, jitter=0)),
+        Collector("gone", Flaky(9), retry=Retry(backoff=0)),
+        Collector("slow", Clocked(10), timeout=1),
+        Collector("rated", rated, rate_limit=RateLimit(1, burst=1)),
+        Collector("typed", Clocked(), payload_type=Order),
+    ]
+    async with CollectorQueue(collectors, Whole, max_consumers=2) as queue:
+        events = [await queue.publisher.send({"id": n}) for n in range(2)]
+        for number, event in enumerate(events):
+            results = await event
+            assert results["flaky"] == Ok({"id": number})
+            assert results["gone"].attempts == 3  # type: ignore[union-attr]
+            assert isinstance(results["slow"].err, RunTimeout)  # type: ignore[union-attr]
+            assert results["typed"] == Ok(Order(number))
+        wrong = await (await queue.publisher.send({"id": "x"}))
+        assert isinstance(wrong["typed"].err, PayloadInvalid)  # type: ignore[union-attr]
+        assert_closes(queue)
+    assert rated.times == [0, pytest.approx(1, abs=0.01), pytest.approx(2, abs=1.1)]
+
+
+@virtual
+async def test_its_limit_is_shared_with_nobody_passed() -> None:
+    gate = Gate()
+    full = Collector("full", gate, max_concurrency=2)
+    async with CollectorQueue([full], Whole, max_consumers=5, min_consumers=5) as queue:
+        events = [await queue.publisher.send(n) for n in range(5)]
+        await until(lambda: len(gate.started) == 2)
+        await ticks(10)
+        assert gate.started == [0, 1]
+        assert events[2].cancel()
+        await ticks(10)
+        gate.open()
+        await queue.publisher.wait()
+        assert gate.started == [0, 1, 3, 4]
+        assert events[2].outcome is Outcome.ABORTED
+        gate.shut()
+        again = [await queue.publisher.send(n) for n in (5, 6)]
+        await until(lambda: gate.started[-2:] == [5, 6])
+        gate.open()
+        for event in again:
+            await event
+
+
+@virtual
+async def test_a_batch_is_one_of_one() -> None:
+    async def batch(payloads: list[Payload[int]]) -> list[int]:
+        return [payload.value + len(payloads) for payload in payloads]
+
+    async with CollectorQueue([Collector("b", batch, batch=Batch(9))], Whole) as queue:
+        assert await (await queue.publisher.send(7)) == [Ok(8)]
+
+
+@both_loops
+async def test_in_processes() -> None:
+    collectors = [
+        Collector("flaky", handlers.flaky, runs_in="process", retry=Retry(backoff=0.001)),
+        Collector("batch", handlers.batch, runs_in="process", batch=Batch(9)),
+        Collector("wrong", handlers.wrong, runs_in="process", retry=Retry(on=(OSError,))),
+    ]
+    async with CollectorQueue(collectors, Whole, workers=1) as queue:
+        results = await (await queue.publisher.send("routed"))
+        assert results["flaky"] == Ok("routed")
+        assert results["batch"] == Ok(["routed", 1, "flush", []])
+        assert isinstance(results["wrong"], Error) and results["wrong"].attempts == 1
+
+
+@virtual
+async def test_a_router_that_chooses_keeps_them_all() -> None:
+    flaky = Flaky(1)
+    seen: list[list[int]] = []
+
+    async def batch(payloads: list[Payload[int]]) -> None:
+        seen.append([payload.value for payload in payloads])
+
+    collectors = [
+        Collector("flaky", flaky, retry=Retry(backoff=1, jitter=0), max_concurrency=1),
+        Collector("batch", batch, batch=Batch(size=3, wait=1)),
+    ]
+    async with CollectorQueue(collectors, Choosing, max_consumers=2) as queue:
+        events = [await queue.publisher.send(n, ordering_key=n % 2) for n in range(4)]
+        await queue.publisher.wait()
+        assert {event.outcome for event in events} == {Outcome.OK}
+        assert_closes(queue)
+    assert sorted(value for values in seen for value in values) == [0, 1, 2, 3]
+
+
+@virtual
+async def test_without_a_queue_it_runs_as_it_is() -> None:
+    assert await Collector("c", Clocked()).process(Payload(3)) == Ok(3)
