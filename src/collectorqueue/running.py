@@ -255,6 +255,7 @@ class Running:
     def stop(self) -> None:
         """Everything that is not an event: timers, threads, the last log lines."""
         self._core.shut()
+        self._core.rest()
         self._stop_scaling()
         if self._reporter is not None:
             self._reporter.stop()

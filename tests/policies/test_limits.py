@@ -59,7 +59,7 @@ async def test_a_part_at_its_limit_does_not_hold_the_others() -> None:
     async with CollectorQueue(collectors, max_consumers=2) as queue:
         events = [await queue.publisher.send(n) for n in range(6)]
         await ticks(50)
-        assert clocked.values == list(range(6))
+        assert sorted(clocked.values) == list(range(6))
         assert gate.started == [0]
         assert (queue.ledger.queued, queue.ledger.in_flight) == (5, 1)
         gate.open()

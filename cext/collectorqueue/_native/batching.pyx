@@ -11,7 +11,7 @@ from collectorqueue._native.core cimport Core
 from collectorqueue._native.counters cimport count_ns
 from collectorqueue._native.event cimport (
     ABORTED, BATCH, FAILED, IN_BATCH, IN_HAND, KEYED, OK, ON_TRIAL, PART, QUEUED, ROUTED,
-    CollectorEvent, new_event,
+    RUNNING, CollectorEvent, new_event,
 )
 from collectorqueue._native.gate cimport Gate
 from collectorqueue._native.gathering cimport Gathering
@@ -21,6 +21,8 @@ from collectorqueue._native.plan cimport CONVERTS, RETRIES, Step, count_batch
 from collectorqueue._native.results cimport Error, Ok, ResultList, as_result, error_from
 from collectorqueue._native.sums cimport count_free
 from collectorqueue._native.untracked cimport track
+
+from collectorqueue.errors import EventAborted
 
 
 class Payloads(list):
@@ -86,6 +88,8 @@ cdef class Batching(Holder):
         if run.flags & ON_TRIAL:
             line = core.line_of(run.payload.rare.ordering_key)
             if batch is None or line.batch is not batch:
+                if (<Step>self.step).gate is not None:
+                    (<Step>self.step).gate.take_back()  # it will pass it again
                 return core.back_in_line(run)
         if batch is None:
             batch = Batched.__new__(Batched)
@@ -101,7 +105,7 @@ cdef class Batching(Holder):
             run.place = IN_BATCH
         batch.items.append(run)
         batch.bytes += size
-        if len(batch.items) >= self.size:
+        if len(batch.items) >= self.size and batch.still_waiting() >= self.size:
             return self.close(batch, "size", now)
         if self.most_bytes and batch.bytes >= self.most_bytes:
             return self.close(batch, "bytes", now)
@@ -114,7 +118,7 @@ cdef class Batching(Holder):
         cdef Core core = <Core>self.home.hub
         cdef Error error = error_from(exc)
         if run.flags & PART:
-            return (<Gathering>(<Share>run.waiters).parts).turn_away(run, error)
+            return (<Gathering>(<Share>run.waiters).parts).turn_away(run, error, False)
         if run.state == QUEUED:
             run.place = IN_HAND
             core.settle(run, FAILED, error, monotonic_ns())
@@ -181,6 +185,13 @@ cdef class Batched(Bundle):
     cdef int ring(self, int64_t now) except -1:
         return self.batching.close(self, "wait", now)
 
+    cdef Py_ssize_t still_waiting(self) except -1:
+        """How many of it have not been given up."""
+        cdef CollectorEvent item
+        self.items = [item for item in self.items
+                      if item.state == QUEUED and item.place == IN_BATCH]
+        return len(self.items)
+
     cdef list begin(self, Step step, int64_t now):
         """Begin with those that still wait: their payloads."""
         cdef Core core = <Core>self.batching.home.hub
@@ -231,6 +242,25 @@ cdef class Batched(Bundle):
         if self.batching.gate is not None:
             self.batching.gate.leave()
         return 0
+
+    cdef bint abort_item(self, CollectorEvent event, str why) except -1:
+        """An event of it is given up while it runs; False: it was the last."""
+        cdef Core core = <Core>self.batching.home.hub
+        cdef CollectorEvent item
+        cdef Gathering gathering
+        cdef bint wanted = False
+        for item in self.items:
+            if item is event:
+                core.settle(item, ABORTED, Error(EventAborted(why)), monotonic_ns())
+            elif item.flags & PART:
+                gathering = (<Share>item.waiters).parts
+                if gathering.event is event:
+                    gathering.abort_why = why
+                    gathering.collected(
+                        (<Share>item.waiters).at, Error(EventAborted(why)), True)
+                    item.state = ABORTED
+            wanted = wanted or item.state == RUNNING
+        return wanted
 
     cdef int item_over(self, CollectorEvent item, Step step, object answer, bint gave_up,
                        int64_t now) except -1:

@@ -122,9 +122,13 @@ cdef class Collecting(Spreading):
         cdef CollectorEvent item
         cdef Error error
         self.forget_event()
+        if run.flags & BATCH and (<Batched>run.waiters).batching.gate is not None:
+            (<Batched>run.waiters).batching.gate.leave()
+        elif run.flags & ADMITTED and step.gate is not None:
+            step.gate.leave()
         if run.flags & PART:
             error = Error(UnknownKey(f"collector {step.key!r} was removed", step.key))
-            (<Gathering>(<Share>run.waiters).parts).turn_away(run, error)
+            (<Gathering>(<Share>run.waiters).parts).turn_away(run, error, False)
         elif run.flags & BATCH:
             for item in (<Batched>run.waiters).items:
                 if item.state == QUEUED and item.place == IN_BATCH:
@@ -160,7 +164,7 @@ cdef class Collecting(Spreading):
         """A part that has waited goes to another process."""
         cdef Gathering gathering = (<Share>run.waiters).parts
         if not gathering.resume(run, self.now):
-            return 0
+            return 0 if step.gate is None else step.gate.leave()
         count_free(self.core, self.now)
         gathering.held += 1     # until it was handed over
         return step.outlet.take_part(gathering, (<Share>run.waiters).at)
@@ -210,10 +214,8 @@ cdef class Collecting(Spreading):
 
     cdef int abort_item(self, CollectorEvent item, str why) except -1:
         """What comes of it is discarded; with the last one the batch is cancelled."""
-        self.core.settle(item, ABORTED, Error(EventAborted(why)), monotonic_ns())
-        for event in events_of(self.event):
-            if (<CollectorEvent>event).state == RUNNING:
-                return 0
+        if (<Batched>self.bundle).abort_item(item, why):
+            return 0
         return self.abort(why)
 
     # -- the end ------------------------------------------------------------------------

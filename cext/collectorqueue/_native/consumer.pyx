@@ -158,7 +158,10 @@ cdef class Consumer(Collecting):
 
     cdef object outlive(self, object thrown):
         """Its handler goes on, and nobody waits for what comes of it."""
-        if self.resume(thrown) == SUSPENDED:
+        suspended = self.resume(thrown) == SUSPENDED
+        if waiting(self.core) and self.core.coming == 0:
+            self.core.call_for_help()   # of what it sent, or let go on
+        if suspended:
             yielded, self.yielded = self.yielded, None
             return yielded
         self.answer = None
@@ -177,7 +180,7 @@ cdef class Consumer(Collecting):
                 if self.only.state != QUEUED or self.only.place != IN_LANE:
                     return self.end()
                 self.event = self.only
-                core.lane.forget(self.event)
+                core.lane.bury(self.event)
                 self.event.place = IN_HAND
             else:
                 if core.excess:

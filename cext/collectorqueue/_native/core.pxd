@@ -3,22 +3,12 @@ from libc.stdint cimport int64_t
 
 from collectorqueue._native.door cimport NEVER, NOT_NOW, OPEN, this_thread
 from collectorqueue._native.event cimport CollectorEvent
-from collectorqueue._native.helping cimport Helping
+from collectorqueue._native.intake cimport Intake
 from collectorqueue._native.payload cimport Payload
-from collectorqueue._native.plan cimport Step
-from collectorqueue._native.router cimport Index
 
 
-cdef class Core(Helping):
+cdef class Core(Intake):
     cdef object __weakref__
-    # what the queue is
-    cdef readonly Index index
-    cdef object custom_select       # None: the index routes
-    cdef Step custom_route          # a router's own handle_event, or None
-    cdef bint strict_routes         # a send that matches nothing raises
-    cdef bint validates             # some collector wants to be asked before
-    cdef bint checks_sends          # either
-    cdef bint propagate             # events run in a copy of their sender's context
 
     # who waits
     cdef object when_empty
@@ -29,22 +19,14 @@ cdef class Core(Helping):
     cdef object on_written_off      # (driver): its handler does not end, others go on
 
     # who listens; mostly None
-    cdef public object on_sent      # (event)
     cdef public object on_started   # (event)
     cdef public object on_settled   # (event)
 
-    cdef object route(self, Payload payload)
-    cdef bint matches_nothing(self, Payload payload) except -1
     cdef CollectorEvent take(self, int64_t now)
     cdef int take_out(self, CollectorEvent event, int64_t now) except -1
     cdef int leave_lane(self, CollectorEvent event) except -1
     cdef int begin_item(self, CollectorEvent item, int64_t now) except -1
     cdef int count_helper(self, int64_t now) except -1
-    cdef int settle(self, CollectorEvent event, char outcome, object result,
-                    int64_t now) except -1
-    cdef CollectorEvent enter(self, Payload payload)
-    cdef CollectorEvent enter_sized(self, Payload payload)
-    cdef CollectorEvent drop_incoming(self, Payload payload)
     cdef int look_if_empty(self) except -1
 
 

@@ -1,47 +1,41 @@
-"""What the publishers and consumers of one queue share: put, take, settle, wait.
+"""What the publishers and consumers of one queue share: take, settle, and the end.
 
 Rules of residence: bookkeeping in one step, so that the ledger closes at every instant.
-No user code runs from here, except a custom router's `select`; how many consumers there
-should be, what is logged and what is drained when, is decided by the callables handed in.
+No user code runs from here; how many consumers there should be, what is logged and what is drained when, is decided by the callables handed in.
 """
-from contextvars import copy_context
 from operator import attrgetter
 
 cimport cython
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t
 
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.counters cimport count_ns
 from collectorqueue._native.context cimport Scope, current_scope
 from collectorqueue._native.door cimport BROKEN, CLOSED, DRAINING, NEW, OPEN, this_thread
 from collectorqueue._native.event cimport (
-    ABORTED, ADMITTED, BATCH, DROPPED, ELSEWHERE, EXPIRES, FAILED, HELD_BACK, IN_HAND,
-    IN_LANE, IN_PARTS, KEYED, OK, QUEUED, ROUTED, RUNNING, UNROUTED, CollectorEvent,
-    new_event, wake_waiters,
+    ABORTED, ADMITTED, BATCH, DROPPED, ELSEWHERE, EXPIRES, FAILED, HELD_BACK, IN_HAND, IN_LANE,
+    IN_PARTS, KEYED, OK, PART, QUEUED, ROUTED, RUNNING, UNROUTED, CollectorEvent, wake_waiters,
 )
-from collectorqueue._native.helping cimport Helping
-from collectorqueue._native.holders cimport Parts, events_of
-from collectorqueue._native.lanes cimport Lane, LifoLane, make_lane
-from collectorqueue._native.payload cimport Payload
+from collectorqueue._native.holders cimport Parts, Share, events_of
+from collectorqueue._native.intake cimport Intake
+from collectorqueue._native.lanes cimport make_lane
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.postponed cimport too_late
 from collectorqueue._native.results cimport Error, Ok
-from collectorqueue._native.router cimport Index, describe_miss
+from collectorqueue._native.router cimport Index
 from collectorqueue._native.seats cimport Seat
 from collectorqueue._native.sums cimport (
-    catch_up, count_busy, count_left, count_queued_again, count_sent, count_unqueued,
+    catch_up, count_busy, count_left, count_queued_again, count_unqueued,
 )
 from collectorqueue._native.timers cimport Timers
 from collectorqueue._native.untracked cimport is_atomic, is_tracked, track
 
-from collectorqueue.errors import (
-    ConfigError, EventAborted, EventDropped, QueueClosed, QueueFailed, Unrouted, WrongThread,
-)
+from collectorqueue.errors import EventAborted, QueueClosed, QueueFailed, WrongThread
 
 
 @cython.final
 @cython.no_gc_clear
-cdef class Core(Helping):
+cdef class Core(Intake):
     """The state of one queue. Belongs to one loop and its thread."""
 
     def __cinit__(self, *, queue_type, Py_ssize_t capacity, int64_t default_priority,
@@ -64,7 +58,7 @@ cdef class Core(Helping):
 
     def clear(self):
         """Back to an empty ledger."""
-        Helping.clear(self)
+        Intake.clear(self)
         self.when_empty = None
 
     # -- life ---------------------------------------------------------------------
@@ -95,8 +89,10 @@ cdef class Core(Helping):
         if self.phase != BROKEN:
             self.phase = CLOSED
         self.refuse_senders(QueueClosed("the queue was closed while a send waited for room"))
-        if self.timers is not None:
-            self.timers.stop()
+
+    def rest(self):
+        """Nothing is left to do: no time is waited for."""
+        self.timers.stop()
 
     def break_down(self, why):
         """All consumers were lost: nothing can run. Everything queued is ABORTED."""
@@ -107,24 +103,27 @@ cdef class Core(Helping):
         self.abort_queued(self.failure)
 
     def abort_queued(self, error):
-        """End everything that waits, in order; returns the payloads."""
+        """End everything that waits, in order; returns the events."""
         events = self.queued_events()
         for event in events:
             self.withdraw(event, ABORTED, error)
-        return [(<CollectorEvent>event).payload for event in events]
+        return events
 
     def abandon_running(self, error):
-        """Settle everything that still runs as ABORTED; returns events and their seats."""
+        """Settle everything that still runs as ABORTED; returns each run with its seat.
+
+        A batch may run on though all of its events have ended.
+        """
         cdef int64_t now = monotonic_ns()
-        cdef CollectorEvent event
+        cdef CollectorEvent event, run
         found = []
         for seat in list(self.seats):
-            if (<Seat>seat).event is None:
-                continue
-            for event in events_of((<Seat>seat).event):
-                if event.state == RUNNING:
-                    found.append((event, seat))
-                    self.settle(event, ABORTED, Error(error), now)
+            run = (<Seat>seat).event
+            if run is not None and run.state == RUNNING:
+                found.append((run, seat))
+                for event in events_of(run):
+                    if event.state == RUNNING:
+                        self.settle(event, ABORTED, Error(error), now)
         return found
 
     def queued_payloads(self):
@@ -145,14 +144,14 @@ cdef class Core(Helping):
     def running(self):
         """The events that run now, here or elsewhere."""
         found = {}
-        for event in Helping.running(self):
+        for event in Intake.running(self):
             found.update(events_of(event))
         found.update(dict.fromkeys(self.elsewhere.running()))
         return list(found)
 
     def abort_running(self, why):
         """Cancel everything that runs."""
-        Helping.abort_running(self, why)
+        Intake.abort_running(self, why)
         self.elsewhere.abort(why)
 
     def emptied(self):
@@ -165,11 +164,6 @@ cdef class Core(Helping):
             self.look_if_empty()
         return future
 
-    def use_router(self, select, whole_step):
-        """Route by `select(payload) -> tuple of steps`, or hand all to `whole_step`."""
-        self.custom_select = select
-        self.custom_route = whole_step
-
     @property
     def is_open(self):
         return self.phase == OPEN
@@ -181,136 +175,6 @@ cdef class Core(Helping):
     @property
     def is_broken(self):
         return self.phase == BROKEN
-
-    # -- put ----------------------------------------------------------------------
-
-    def check_route(self, Payload payload not None):
-        """Raise Unrouted if it must match something and does not, PayloadInvalid if its
-        value is not what a collector wants to be asked for."""
-        cdef Step step
-        if self.strict_routes and self.matches_nothing(payload):
-            raise Unrouted(describe_miss(payload))
-        if self.validates and self.custom_route is None:
-            route = self.route(payload)
-            for step in route if type(route) is tuple else (route,):
-                if step.validates:
-                    step.convert(payload)
-
-    def validate_sends(self):
-        """Some collector wants payloads to be checked when they are sent."""
-        self.validates = self.checks_sends = self.threads_must_ask = True
-
-    cdef CollectorEvent enter(self, Payload payload):
-        """The event of a payload that is accepted now; not put anywhere yet."""
-        if self.checks_sends:
-            self.check_route(payload)
-        if payload.rare is not None and payload.rare.ordering_key is not None and (
-                type(self.lane) is LifoLane):
-            raise ConfigError(
-                "a LIFO queue takes the latest first and cannot keep the order of "
-                f"ordering_key={payload.rare.ordering_key!r}")
-        if self.max_bytes:
-            return self.enter_sized(payload)
-        self.sequence += 1
-        return new_event(payload, self.home, self.sequence, monotonic_ns())
-
-    cdef CollectorEvent enter_sized(self, Payload payload):
-        cdef CollectorEvent event
-        cdef int64_t size = self.size_of(payload)
-        self.sequence += 1
-        event = new_event(payload, self.home, self.sequence, monotonic_ns())
-        event.size = <uint32_t>size
-        self.queued_bytes += size
-        return event
-
-    cdef CollectorEvent accept(self, Payload payload):
-        cdef CollectorEvent event = self.enter(payload)
-        if self.propagate:
-            event.result = copy_context()
-            track(event)
-        if payload.rare is None or not self.postpone(event):
-            self.lane.push(event)
-            count_sent(self, event.sent_ns)
-            if self.coming == 0 and self.turning == 0:
-                # A consumer at work takes it next, or calls for help if it must wait.
-                self.call_for_help()
-        else:
-            count_sent(self, event.sent_ns)
-        if self.on_sent is not None:
-            self.on_sent(event)
-        return event
-
-    cdef bint make_room(self, Payload payload) except -1:
-        cdef CollectorEvent event, worst = None
-        cdef Lane lane
-        for lane in [self.lane, *self.elsewhere.lanes()]:
-            event = lane.least_wanted(payload)
-            if event is not None and (worst is None or self.apart.less_wanted(event, worst)):
-                worst = event
-        event = self.apart.first(payload)
-        if event is not None and (worst is None or self.apart.less_wanted(event, worst)):
-            worst = event
-        if worst is None:
-            return False
-        self.oldest_dropped += 1
-        self.reserved += 1      # the place is not for those who are told of the drop
-        try:
-            self.withdraw(worst, DROPPED, EventDropped(
-                "dropped for a newer one: the queue was full, its capacity is "
-                f"{self.bound()}"))
-            if self.on_overflow is not None:
-                self.on_overflow()
-        finally:
-            self.reserved -= 1
-        return True
-
-    cdef CollectorEvent drop_incoming(self, Payload payload):
-        """Accept what there is no room for, and drop it."""
-        cdef CollectorEvent event = self.enter(payload)
-        event.place = IN_HAND
-        count_sent(self, event.sent_ns)
-        if self.on_sent is not None:
-            self.on_sent(event)
-        if event.state == QUEUED:
-            self.incoming_dropped += 1
-            self.settle(event, DROPPED, Error(EventDropped(
-                f"the queue was full, its capacity is {self.bound()}")), monotonic_ns())
-        if self.on_overflow is not None:
-            self.on_overflow()
-        return event
-
-    def fill_place(self, Payload payload not None, place):
-        """Accept a payload in the place that its sender waited for."""
-        self.give_place(place)
-        if self.phase != OPEN:
-            raise QueueClosed("the queue was closed while a send waited for room")
-        try:
-            return self.accept(payload)
-        finally:
-            if self.parked:
-                self.admit()
-
-    def send_straight(self, Step step not None, Payload payload not None):
-        """Accept a payload for one step, in whatever state the queue is, routers passed by.
-
-        Raises QueueFull at twice the capacity, and QueueClosed.
-        """
-        cdef CollectorEvent event
-        if self.phase != OPEN and self.phase != DRAINING:
-            raise QueueClosed("the queue is closed")
-        if self.queued + self.handed >= 2 * self.capacity:
-            self.refuse(f"the queue holds twice its capacity of {self.capacity} events")
-        self.sequence += 1
-        event = new_event(payload, self.home, self.sequence, monotonic_ns())
-        event.flags |= ROUTED
-        event.route = step
-        self.lane.push(event)
-        count_sent(self, event.sent_ns)
-        if self.coming == 0 and self.turning == 0:
-            self.call_for_help()
-        if self.on_sent is not None:
-            self.on_sent(event)
-        return event
 
     def ages(self, CollectorEvent event not None, Error error not None):
         """How many seconds before its end an event was sent, and this error first came."""
@@ -373,36 +237,20 @@ cdef class Core(Helping):
         event.place = place
         self.in_flight -= 1
         self.queued_bytes += event.size
+        if self.waits.waiting:
+            self.waits.uncover(event)   # who waits for it may have to lend a consumer again
         return count_queued_again(self, now)
 
     cdef int put_back(self, CollectorEvent event) except -1:
         event.place = IN_LANE
-        if self.waits.helped:
+        if self.waits.waiting:
             self.waits.helped.pop(event, None)
+            if event.flags & PART:
+                self.waits.uncover((<Share>event.waiters).parts.event)
         self.lane = self.lane.put_back(event)
         if self.coming == 0 and self.turning == 0:
             self.call_for_help()
         return 0
-
-    cdef object route(self, Payload payload):
-        if self.custom_select is not None:
-            return self.custom_select(payload)
-        if self.custom_route is not None:
-            return self.custom_route
-        return self.index.route(payload)
-
-    cdef object likely_route(self, Payload payload):
-        """Where it would go, if that can be said without asking a custom router."""
-        if self.custom_select is not None or self.custom_route is not None:
-            return None
-        return self.index.route(payload)
-
-    cdef bint matches_nothing(self, Payload payload) except -1:
-        try:
-            route = self.route(payload)
-            return type(route) is tuple and not route
-        except BaseException:
-            return False    # a router that fails costs its event: once it runs
 
     # -- settle -------------------------------------------------------------------
 
@@ -438,6 +286,8 @@ cdef class Core(Helping):
             self.dropped += 1
         if event.flags & KEYED:
             self.leave_line(event)
+        if self.tries:
+            self.tries.pop(event, None)
         if event.waiters is not None:
             wake_waiters(event)
         if self.barriers.standing:
@@ -457,7 +307,7 @@ cdef class Core(Helping):
             if not empty.done():
                 empty.set_result(None)
         elif (self.batches and self.phase == DRAINING and self.in_flight == 0
-                and self.lane.used == self.lane.gone and not self.is_waiting_for_time()):
+                and not self.gates and self.lane.used == self.lane.gone and not self.is_waiting_for_time()):
             self.mind_batches()
         return 0
 

@@ -336,6 +336,8 @@ cdef class Driver(Seat):
         if self.timed_out:
             self.deadline = None
             return self.write_off()
+        if self.our_cancels:
+            return 0        # it is being cancelled for another reason
         self.timed_out = True
         self.cancel_task()
         if self.deadline is not None:

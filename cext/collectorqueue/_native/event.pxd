@@ -70,6 +70,7 @@ cdef class EventWait:
     cdef object future
     cdef object timer
     cdef CollectorEvent owner       # whose handler waits; None outside of handlers
+    cdef object owner_step          # that handler's; None: not known
     cdef bint begun
     cdef bint timed_out
 

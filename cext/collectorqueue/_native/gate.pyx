@@ -105,6 +105,12 @@ cdef class Gate(Holder):
             self.let_in(monotonic_ns())
         return 0
 
+    cdef int take_back(self) except -1:
+        if self.interval_ns:
+            self.next_ns -= self.interval_ns
+            self.due_ns = 0
+        return self.leave()
+
     cdef int let_in(self, int64_t now) except -1:
         """Let in what may run, and ring when the rate lets the next."""
         cdef Core core = core_of(self)

@@ -26,7 +26,6 @@ cdef class Gathering(Parts):
     cdef CollectorEvent set_aside(self, Py_ssize_t at)
     cdef int wait_with(self, CollectorEvent run) except -1
     cdef bint resume(self, CollectorEvent run, int64_t now) except -1
-    cdef int turn_away(self, CollectorEvent run, object error) except -1
     cdef int no_longer_active(self) except -1
     cdef int let_go(self) except -1
     cdef int ring(self) except -1

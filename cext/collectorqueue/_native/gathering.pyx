@@ -45,8 +45,9 @@ cdef class Gathering(Parts):
         cdef Step step = self.event.route[at]
         cdef CollectorEvent run
         cdef int again
-        if step.retrial is not None and self.results is not None and not (
-                gave_up or self.gave_up):
+        if self.results is None:
+            return 0
+        if step.retrial is not None and not (gave_up or self.gave_up):
             run = None if self.runs is None else self.runs.get(at)
             if run is None and type(answer) is Error:
                 run = self.new_part(at)
@@ -58,6 +59,8 @@ cdef class Gathering(Parts):
                     return self.no_longer_active()
                 answer = self.core.conclude(run, answer)
                 gave_up = again == TOO_LATE
+                if gave_up:
+                    self.core.given_up.append(self.event)
         return self.collected(at, answer, gave_up)
 
     cdef int collected(self, Py_ssize_t at, object answer, bint gave_up) except -1:
@@ -125,13 +128,13 @@ cdef class Gathering(Parts):
             self.core.count_helper(now)
         return True
 
-    cdef int turn_away(self, CollectorEvent run, object error) except -1:
+    cdef int turn_away(self, CollectorEvent run, object error, bint gave_up) except -1:
         """A part that waits cannot begin: its result is this."""
         cdef Py_ssize_t at = (<Share>run.waiters).at
         if self.waiting is not None and self.waiting.pop(at, None) is not None:
             run.state = FAILED
             self.active += 1
-            self.collected(at, error, False)
+            self.collected(at, error, gave_up)
         return 0
 
     cdef int no_longer_active(self) except -1:
@@ -194,6 +197,9 @@ cdef class Gathering(Parts):
         self.results = None
         self.missing = 0
         self.core.gatherings.pop(self.event, None)
+        if self.core.tries and self.runs is not None:
+            for run in self.runs.values():
+                self.core.tries.pop(run, None)
         labels = tuple([(<Step>step).key for step in self.event.route])
         self.core.settle(self.event, outcome, sealed_list(results, labels), monotonic_ns())
         return 0

@@ -21,4 +21,6 @@ cdef class Helping(Postponed):
 
     cdef int call_for_help(self) except -1
     cdef int cover(self) except -1
+    cdef object step_that_asks(self, CollectorEvent event)
+    cdef list parts_in_lane(self, CollectorEvent event)
     cdef list needed_by(self, CollectorEvent event)

@@ -8,12 +8,14 @@ cimport cython
 from collectorqueue._native.barrier cimport Barriers
 from collectorqueue._native.context cimport Scope, current_scope
 from collectorqueue._native.event cimport (
-    BEHIND, ELSEWHERE, HELD_BACK, IN_HAND, IN_LANE, OK, QUEUED, ROUTED, CollectorEvent,
-    EventWait,
+    BATCH, BEHIND, ELSEWHERE, HELD_BACK, IN_HAND, IN_LANE, OK, PART, QUEUED, ROUTED, RUNNING,
+    CollectorEvent, EventWait,
 )
+from collectorqueue._native.holders cimport events_of
 from collectorqueue._native.keyline cimport KeyLine
 from collectorqueue._native.outlet cimport Elsewhere
 from collectorqueue._native.postponed cimport Postponed
+from collectorqueue._native.seats cimport Seat
 from collectorqueue._native.waits cimport Waits
 
 
@@ -65,12 +67,21 @@ cdef class Helping(Postponed):
         cdef Scope scope = self.inside()
         if scope is None:
             return 0
+        wait.owner_step = self.step_that_asks(scope.event)
         if wait.event.home is self.home:
-            self.waits.refuse_circle(scope.event, wait.event, self)
+            self.waits.refuse_circle(wait, scope.event, self)
         self.waits.begin(wait, scope.event)
         self.blocked += 1
         self.cover()
         return 0
+
+    cdef object step_that_asks(self, CollectorEvent event):
+        """Which handler of an event is running this; None: a task or thread of one is."""
+        for seat in self.seats:
+            step = (<Seat>seat).step_running(event)
+            if step is not None:
+                return step
+        return event.route if type(event.route) is not tuple else None
 
     cdef int end_wait(self, EventWait wait) except -1:
         self.blocked -= 1
@@ -82,23 +93,31 @@ cdef class Helping(Postponed):
         cdef EventWait wait
         for wait in list(self.waits.uncovered):
             place = wait.event.place
-            if wait.event.state != QUEUED or place == ELSEWHERE or place == HELD_BACK:
+            if wait.event.state >= OK or place == ELSEWHERE or place == HELD_BACK or (
+                    wait.event.state == RUNNING and not self.parts_in_lane(wait.event)):
                 del self.waits.uncovered[wait]  # it runs, or needs no consumer
                 continue
             if (self.lane.used - self.lane.gone > len(self.idle) + self.coming
                     and self.consumers < self.max_consumers):
                 self.on_short()
             if self.lane.used - self.lane.gone > len(self.idle) + self.coming:
-                if place <= IN_HAND:
+                if wait.event.state == QUEUED and place <= IN_HAND:
                     del self.waits.uncovered[wait]
                     self.on_compensate(wait.event)
                     continue
                 # It waits for another: whatever comes back to the lane may be that.
-                for run in self.needed_by(wait.event):
+                for run in self.parts_in_lane(wait.event) or self.needed_by(wait.event):
                     if run not in self.waits.helped:
                         self.waits.helped[run] = None
                         self.on_compensate(run)
         return 0
+
+    cdef list parts_in_lane(self, CollectorEvent event):
+        """The runs in the lane that are of a part of an event."""
+        if type(event.route) is not tuple:
+            return []
+        return [run for run in self.lane.events()
+                if (<CollectorEvent>run).flags & (PART | BATCH) and event in events_of(run)]
 
     cdef list needed_by(self, CollectorEvent event):
         """The runs in the lane that may have to go before an event that is not there."""
@@ -135,7 +154,8 @@ cdef class Helping(Postponed):
             return None
         self.take_all()
         events = self.queued_events() + self.running()
-        return self.waits.begin_for_all(scope.event, events, self.loop)
+        step = self.step_that_asks(scope.event)
+        return self.waits.begin_for_all(scope.event, step, events, self.loop, self)
 
     def stop_wait_inside(self, members):
         """The wait is over, or was given up."""

@@ -10,6 +10,7 @@ cdef class Holder(Alarm):
     cdef bint enter(self, int64_t now) except -1
     cdef int forget(self, CollectorEvent run) except -1
     cdef int leave(self) except -1
+    cdef int take_back(self) except -1
     cdef Py_ssize_t full_by(self) noexcept
     cdef int flush(self) except -1
     cdef list runs(self)
@@ -20,6 +21,7 @@ cdef class Parts:
 
     cdef int drop_waiting(self) except -1
     cdef int give_up(self, str why) except -1
+    cdef int turn_away(self, CollectorEvent run, object error, bint gave_up) except -1
 
 
 cdef class Share:

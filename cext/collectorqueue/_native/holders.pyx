@@ -30,6 +30,10 @@ cdef class Holder(Alarm):
         """One that was let go on is over."""
         return 0
 
+    cdef int take_back(self) except -1:
+        """One that was let go on has not begun, and will ask again."""
+        return 0
+
     cdef Py_ssize_t full_by(self) noexcept:
         """How many it let go on that must end before another may; 0: another may."""
         return 0
@@ -52,6 +56,10 @@ cdef class Parts:
 
     cdef int give_up(self, str why) except -1:
         """The event ends ABORTED, with the results there are."""
+        return 0
+
+    cdef int turn_away(self, CollectorEvent run, object error, bint gave_up) except -1:
+        """A part that waits cannot begin: its result is this."""
         return 0
 
 

@@ -8,6 +8,7 @@ cdef class KeyLine:
     cdef CollectorEvent first       # of those that wait; None: none does
     cdef object others              # that wait: an OrderedDict; None: there are none
     cdef object batch               # that holds all on their way, and fills; or None
+    cdef CollectorEvent trying      # on its way to see whether it goes there too; or None
 
     cdef int add(self, CollectorEvent event) except -1
     cdef int add_again(self, CollectorEvent event) except -1

@@ -18,6 +18,8 @@ cdef class Lane:
     cdef list events(self)
     cdef int refill(self, list events) except -1
     cdef int forget(self, CollectorEvent left) except -1
+    cdef int bury(self, CollectorEvent left) except -1
+    cdef CollectorEvent first(self)
     cdef CollectorEvent least_wanted(self, Payload incoming)
     cdef int stand_at(self, char place) except -1
     cdef Lane put_back(self, CollectorEvent event)

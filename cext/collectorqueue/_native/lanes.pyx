@@ -14,7 +14,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.event cimport (
-    ABORTED, IN_LANE, LATE, QUEUED, RETURNED, CollectorEvent,
+    ABORTED, BATCH, IN_LANE, LATE, PART, QUEUED, RETURNED, CollectorEvent,
 )
 from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.ranks cimport Ranks, size_of, slot_put, slot_take
@@ -33,6 +33,11 @@ cdef enum:
     SMALLEST = 64           # places; a queue that never holds more costs 512 bytes
     KEPT = 65536            # an empty lane larger than this gives its memory back
     FEW = 32                # dead entries that are not worth a sweep
+
+
+# What stands where an event was that left, and may come back.
+cdef CollectorEvent DEAD = CollectorEvent.__new__(CollectorEvent)
+DEAD.state = ABORTED
 
 
 cdef Lane make_lane(object queue_type, int64_t default_priority, int64_t ageing,
@@ -70,6 +75,11 @@ cdef inline bint holds(Lane lane, CollectorEvent event) noexcept:
     return event.state == QUEUED and event.place == lane.place
 
 
+cdef inline bint is_droppable(CollectorEvent event) noexcept:
+    """Whether it may be given up for another: it is an event, and has not started."""
+    return not event.flags & (PART | BATCH) and event.start_ns == 0
+
+
 cdef class Lane:
     """The order of waiting; `push` and `pop` are O(1), O(log n) under PRIORITY."""
 
@@ -100,11 +110,24 @@ cdef class Lane:
             self.refill([event for event in self.events() if event is not left])
         return 0
 
+    cdef int bury(self, CollectorEvent left) except -1:
+        """The same for one that may come back: what stands in its place is dead for good."""
+        cdef Py_ssize_t at
+        # Mostly one that came lately.
+        for at in range(len(self.slots) - 1, -1, -1):
+            if self.slots[at] is left:
+                self.slots[at] = DEAD
+                break
+        return self.forget(left)
+
+    cdef CollectorEvent first(self):
+        """The next one, which stays; None: there is none. What is gone is passed once."""
+        return None
+
     cdef CollectorEvent least_wanted(self, Payload incoming):
         """The event to give up for one that comes in; None: there is none, or rather that.
 
-        It has waited longest. Asked again and again it stays cheap: what is gone is passed
-        once.
+        It has waited longest, and has not started. Asked again and again it stays cheap.
         """
         return None
 
@@ -152,6 +175,15 @@ cdef class FifoLane(Lane):
         return None
 
     cdef CollectorEvent least_wanted(self, Payload incoming):
+        cdef CollectorEvent event = self.first()
+        if event is None or is_droppable(event):
+            return event
+        for event in self.events():
+            if is_droppable(event):
+                return event
+        return None
+
+    cdef CollectorEvent first(self):
         cdef Py_ssize_t size = len(self.slots)
         cdef CollectorEvent event
         while self.used:
@@ -234,8 +266,8 @@ cdef class MergingLane(Lane):
             if event is not None:
                 event.flags &= ~RETURNED
         else:
-            event = self.ring.least_wanted(None)
-            other = self.returned.least_wanted(None)
+            event = self.ring.first()
+            other = self.returned.first()
             if event is None or (other is not None and other.id < event.id):
                 event = other
             if self.late.used and (
@@ -272,11 +304,22 @@ cdef class MergingLane(Lane):
     cdef CollectorEvent least_wanted(self, Payload incoming):
         cdef CollectorEvent first = self.ring.least_wanted(incoming)
         cdef CollectorEvent event
-        for event in [self.returned.least_wanted(incoming), *self.late.events()[:1]]:
-            if event is not None and (first is None or event.id < first.id):
+        for event in [self.returned.least_wanted(incoming), *self.late.events()]:
+            if event is not None and is_droppable(event) and (
+                    first is None or event.id < first.id):
                 first = event
         self.add_up()
         return first
+
+    cdef int bury(self, CollectorEvent left) except -1:
+        if left.flags & LATE:
+            self.late.bury(left)
+        elif left.flags & RETURNED:
+            self.returned.bury(left)
+        else:
+            self.ring.bury(left)
+        left.flags &= ~(LATE | RETURNED)
+        return self.add_up()
 
 
 @cython.final
@@ -308,8 +351,12 @@ cdef class LifoLane(Lane):
         while self.bottom < self.used:
             event = <CollectorEvent>self.slots[self.bottom]
             if holds(self, <CollectorEvent>event):
-                return event
+                break
             self.bottom += 1
+        for at in range(self.bottom, self.used):
+            event = <CollectorEvent>self.slots[at]
+            if holds(self, <CollectorEvent>event) and is_droppable(event):
+                return event
         return None
 
     cdef list events(self):

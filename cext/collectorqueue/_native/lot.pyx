@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.errand cimport Errand
 from collectorqueue._native.event cimport ABORTED, OK, PART, RUNNING, CollectorEvent
-from collectorqueue._native.holders cimport Parts, Share
+from collectorqueue._native.holders cimport Share
 from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.results cimport Error, Ok
 
@@ -75,19 +75,10 @@ cdef class Lot(Errand):
 
     cdef bint abort_item(self, CollectorEvent event, str why) except -1:
         """What comes of an event is discarded, if it is one of these."""
-        cdef CollectorEvent item
-        cdef Parts parts
-        for item in self.batch.items:
-            if item is event and item.state == RUNNING:
-                self.outlet.core.settle(
-                    item, ABORTED, Error(EventAborted(why)), monotonic_ns())
-                return True
-            if item.flags & PART:
-                parts = (<Share>item.waiters).parts
-                if parts.event is event and event.state < OK:
-                    parts.give_up(why)
-                    return True
-        return False
+        if event.state >= OK:
+            return False
+        self.batch.abort_item(event, why)
+        return True
 
 
 cdef Payload wire_of(list payloads, str trigger):

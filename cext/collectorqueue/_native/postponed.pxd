@@ -49,11 +49,13 @@ cdef class Postponed(Door):
     cdef Lane make_lane(self, char place, bint drops)
     cdef list postponed_events(self)
     cdef bint is_waiting_for_time(self) except -1
+    cdef int give_up_if_late(self, CollectorEvent run) except -1
     cdef int64_t begins_at(self, CollectorEvent event) except -1
     cdef int mind_batches(self) except -1
 
     cdef CollectorEvent first_of_key(self, CollectorEvent event)
     cdef Py_ssize_t slots_taken(self, Step step) except -1
+    cdef set steps_at_limit(self, CollectorEvent event)
 
     # the core's
     cdef object likely_route(self, Payload payload)

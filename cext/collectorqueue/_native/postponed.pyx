@@ -100,6 +100,11 @@ cdef class Postponed(Door):
         return True
 
     @property
+    def tried(self):
+        """How many runs have failed and are not over."""
+        return len(self.tries)
+
+    @property
     def deadlines(self):
         """How many times are waited for."""
         return len(self.timers)
@@ -123,16 +128,25 @@ cdef class Postponed(Door):
         for event in self.timers.events():
             if event.state != QUEUED or self.begins_at(event) <= self.ends_ns:
                 continue
-            if event.flags & PART:
-                (<Share>event.waiters).parts.give_up(LATER)
-            else:
-                self.given_up.append(event)
-                self.withdraw(event, ABORTED, EventAborted(LATER))
+            self.give_up_if_late(event)
+
+    cdef int give_up_if_late(self, CollectorEvent run) except -1:
+        """It waits for a time after the queue has been drained: then it ends now."""
+        cdef Parts parts
+        if self.begins_at(run) <= self.ends_ns:
+            return 0
+        if run.flags & PART:
+            parts = (<Share>run.waiters).parts
+            self.given_up.append(parts.event)
+            self.leave_apart(run)
+            return parts.turn_away(run, Error(EventAborted(LATER)), True)
+        self.given_up.append(run)
+        return self.withdraw(run, ABORTED, EventAborted(LATER))
 
     def take_given_up(self):
-        """The payloads of those that the drain did not wait for."""
+        """The events that the drain did not wait for; some may run still."""
         events, self.given_up = self.given_up, []
-        return [(<CollectorEvent>event).payload for event in events]
+        return events
 
     # -- ordering keys ------------------------------------------------------------------
 
@@ -182,8 +196,12 @@ cdef class Postponed(Door):
             return 0
         line = <KeyLine>found
         line.ahead -= 1
+        if line.trying is event:
+            line.trying = None
         if line.ahead == 0:
             self.advance(key, line)
+        elif line.batch is not None:
+            self.try_batch(line)
         return 0
 
     cdef int advance(self, object key, KeyLine line) except -1:
@@ -207,6 +225,8 @@ cdef class Postponed(Door):
         """It is in a batch that fills: those behind it may join it there, in order."""
         cdef KeyLine line = self.line_of(event.payload.rare.ordering_key)
         event.flags &= ~ON_TRIAL
+        if line.trying is event:
+            line.trying = None
         line.batch = batch
         self.try_batch(line)
         return 0
@@ -214,11 +234,12 @@ cdef class Postponed(Door):
     def try_batch(self, KeyLine line not None):
         """Let the next of a key see whether it goes to the batch that fills."""
         cdef CollectorEvent event
-        if line.first is not None:
+        if line.first is not None and line.trying is None:
             event = line.first
             if event not in self.tries:
                 line.next()
                 line.ahead += 1
+                line.trying = event     # one at a time: the next must not pass it
                 event.flags |= ON_TRIAL
                 self.put_back(event)
 
@@ -227,6 +248,9 @@ cdef class Postponed(Door):
         key = event.payload.rare.ordering_key
         cdef KeyLine line = self.line_of(key)
         event.flags &= ~ON_TRIAL
+        if line.trying is event:
+            line.trying = None
+            line.batch = None           # what is first does not go there
         self.stand_apart(event, BEHIND)
         line.add_again(event)
         line.ahead -= 1
@@ -376,6 +400,22 @@ cdef class Postponed(Door):
         if step.batching is not None:
             return step.batching.full_by()
         return 0 if step.gate is None else step.gate.full_by()
+
+    cdef set steps_at_limit(self, CollectorEvent event):
+        """Those in which an event needs a place, and there is none."""
+        cdef CollectorEvent run
+        found = {
+            run.route for holder in self.gates for run in (<Holder>holder).runs()
+            if event in events_of(run)
+        }
+        if type(event.route) is tuple:
+            for run in self.timers.events():
+                if run.flags & PART and event in events_of(run):
+                    found.add(run.route)
+        elif event.state == QUEUED:
+            route = self.likely_route(event.payload) if event.route is None else event.route
+            found.update(route if type(route) is tuple else (route,))
+        return {step for step in found if step is not None and self.slots_taken(step)}
 
     # -- the core's -----------------------------------------------------------------------
 

@@ -3,6 +3,8 @@
 Rules of residence: order only. The objects sit in a Python list, so that the garbage
 collector sees them; the numbers in plain memory, so that comparing them is cheap.
 """
+from operator import itemgetter
+
 cimport cython
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
@@ -74,7 +76,7 @@ cdef class Ranks:
             (self.heap[at].key, self.heap[at].sequence, self.slots[self.heap[at].slot])
             for at in range(self.used)
         ]
-        ranked.sort()
+        ranked.sort(key=itemgetter(0, 1))
         return [rank[2] for rank in ranked]
 
     cdef int grow(self) except -1:

@@ -11,6 +11,7 @@ cdef class Seat:
     cdef bint retiring
     cdef bint woken                 # its bell was rung for an event
 
+    cdef object step_running(self, CollectorEvent event)
     cdef int abort(self, str why) except -1
     cdef int abort_item(self, CollectorEvent item, str why) except -1
 

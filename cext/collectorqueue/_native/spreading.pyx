@@ -14,6 +14,7 @@ from collectorqueue._native.branch cimport Branch
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.context cimport Scope, end_part, scoped_copy
 from collectorqueue._native.driver cimport GIVEN_UP, SUSPENDED, Driver
+from collectorqueue._native.event cimport CollectorEvent
 from collectorqueue._native.gate cimport Gate
 from collectorqueue._native.gathering cimport Gathering, gather
 from collectorqueue._native.plan cimport DIVERTS, Step, count_run
@@ -156,6 +157,18 @@ cdef class Spreading(Driver):
 
     cdef dict made_by_now(self):
         return None if self.gathering is None else self.gathering.converted
+
+    cdef object step_running(self, CollectorEvent event):
+        cdef Branch branch
+        if self.event is not event:
+            return None
+        if self.in_step:
+            return self.step
+        if self.gathering is not None:
+            for branch in self.gathering.branches:
+                if branch.in_step:
+                    return branch.step
+        return None
 
     # -- of those who know the rest of the way ----------------------------------------
 

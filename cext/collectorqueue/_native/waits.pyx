@@ -6,7 +6,7 @@ cimport cython
 
 from collectorqueue._native.barrier cimport Members
 from collectorqueue._native.event cimport (
-    BATCH, BEHIND, DELAYED, QUEUED, RUNNING, CollectorEvent, EventWait,
+    BATCH, BEHIND, DELAYED, OK, QUEUED, CollectorEvent, EventWait,
 )
 from collectorqueue._native.holders cimport events_of
 from collectorqueue._native.plan cimport Step
@@ -51,21 +51,12 @@ cdef class Waits:
                     self.uncovered[wait] = None
         return 0
 
-    cdef int refuse_circle(self, CollectorEvent own, CollectorEvent target,
-                           Postponed core) except -1:
-        """Raise WouldDeadlock if the target cannot end before its waiter does."""
-        ahead = self.ahead_of(target, core)
-        mine = events_of(own)
-        if own in ahead or not ahead.isdisjoint(mine):
-            if target is own or target in mine:
-                raise WouldDeadlock("a handler waits for its own event")
-            if target.state == QUEUED:
-                raise WouldDeadlock(
-                    "a handler waits for an event with its own ordering key, or for one that "
-                    f"waits for that: {target!r}")
-            raise WouldDeadlock("a handler waits for an event whose handler waits for it")
-        if core.has_limits:
-            self.refuse_stuck(own, target, core)
+    cdef int refuse_circle(self, EventWait wait, CollectorEvent own, Postponed core) except -1:
+        """Raise WouldDeadlock if what a handler of `own` waits for cannot end before it."""
+        ahead = self.ahead_of(wait.event, core)
+        why = self.circle(own, wait.owner_step, wait.event, ahead, core)
+        if why is not None:
+            raise WouldDeadlock(why)
         for members, owner in self.for_all.items():
             if owner in ahead:
                 # Whoever waits for all, waits for none that waits for him.
@@ -73,70 +64,84 @@ cdef class Waits:
                     (<Members>members).leave_out(event)
         return 0
 
-    cdef int refuse_stuck(self, CollectorEvent own, CollectorEvent target,
-                          Postponed core) except -1:
-        """Raise WouldDeadlock if the target waits for a collector at its limit, all of whose
-        runs wait, in the end, for the target.
+    cdef object circle(self, CollectorEvent own, object step, CollectorEvent target, set ahead,
+                       Postponed core):
+        """Why the target cannot end before `own` does; None: it can."""
+        mine = events_of(own)
+        if own in ahead or not ahead.isdisjoint(mine):
+            if target is own or target in mine:
+                return "a handler waits for its own event"
+            if target.state == QUEUED:
+                return ("a handler waits for an event with its own ordering key, or for one "
+                        f"that waits for that: {target!r}")
+            return "a handler waits for an event whose handler waits for it"
+        if core.has_limits and self.is_stuck(own, step, target, core):
+            return ("a handler waits for an event of a collector that is at its limit, and "
+                    f"whose runs wait for that: {target!r}")
+        return None
+
+    cdef bint is_stuck(self, CollectorEvent own, object step, CollectorEvent target,
+                       Postponed core) except -1:
+        """Whether `own` could never end if it waited for the target: for a collector at its
+        limit, in the end, all of whose runs wait for that.
 
         Found the other way round: whatever can end is taken out, until nothing more can.
         """
-        cdef EventWait wait
         cdef CollectorEvent event
-        cdef Step step
-        stuck = {own: {target}}
-        for owner, waits in self.waiting.items():
-            stuck.setdefault(owner, set()).update([wait.event for wait in waits])
-        slots = {}
-        for wanted in list(stuck.values()):
-            for event in wanted:
-                if event not in stuck and event.state == QUEUED:
-                    stuck[event] = self.ahead_of(event, core) - {event}
-                    slots[event] = self.slots_for(event, core)
+        needs = {}      # event -> those that must end before it
+        slots = {}      # event -> the steps in which it needs a place
+        todo = [own, *self.waiting]
+        while todo:
+            event = todo.pop()
+            if event in needs or event.state >= OK:
+                continue
+            needs[event] = wanted = self.needed_by(event, core)
+            if event is own:
+                wanted.add(target)
+            slots[event] = core.steps_at_limit(event)
+            todo += wanted
         moved = True
         while moved:
             moved = False
-            for event, wanted in list(stuck.items()):
-                if not wanted.isdisjoint(stuck):
-                    continue
-                for step in slots.get(event, ()):
-                    held = [each for each in stuck if (<CollectorEvent>each).route is step
-                            and (<CollectorEvent>each).state == RUNNING]
-                    if len(held) >= core.slots_taken(step):
-                        break
-                else:
-                    del stuck[event]
+            for event, wanted in list(needs.items()):
+                if wanted.isdisjoint(needs) and not any(
+                        self.is_full(each, needs, own, step, core) for each in slots[event]):
+                    del needs[event]
                     moved = True
-        if own in stuck:
-            raise WouldDeadlock(
-                "a handler waits for an event of a collector that is at its limit, and whose "
-                f"runs wait for that: {target!r}")
-        return 0
+        return own in needs
 
-    cdef list slots_for(self, CollectorEvent event, Postponed core):
-        """The steps that are at their limit and that an event has to pass."""
-        route = event.route
-        if route is None:
-            route = core.likely_route(event.payload)
-        return [step for step in (route if type(route) is tuple else (route,))
-                if step is not None and core.slots_taken(step)]
+    cdef bint is_full(self, Step limited, dict stuck, CollectorEvent own, object step,
+                      Postponed core) except -1:
+        """Whether all the places of a step are those of handlers that are stuck."""
+        cdef EventWait wait
+        holders = {own} if step is limited else set()
+        for owner, waits in self.waiting.items():
+            if owner in stuck:
+                for wait in waits:
+                    if wait.owner_step is limited:
+                        holders.add(owner)
+        return len(holders) >= core.slots_taken(limited)
+
+    cdef set needed_by(self, CollectorEvent event, Postponed core):
+        """Those that an event's handlers wait for, and that are before it in its key's line."""
+        cdef EventWait wait
+        found = {wait.event for wait in self.waiting.get(event, ())}
+        for owner in self.waiting:
+            if (<CollectorEvent>owner).flags & BATCH and event in events_of(owner):
+                found.update({wait.event for wait in self.waiting[owner]})
+        if event.state == QUEUED and (event.place == BEHIND or event.place == DELAYED):
+            first = core.first_of_key(event)
+            if first is not None:
+                found.add(first)
+        return found
 
     cdef set ahead_of(self, CollectorEvent event, Postponed core):
-        """The event, all that its handlers wait for, all that is before it in the line of its
-        key, and so on."""
-        cdef EventWait wait
-        cdef CollectorEvent each
+        """The event, all that it needs, and so on."""
         seen = {event}
         ahead = [event]
         while ahead:
-            each = ahead.pop()
-            found = [wait.event for wait in self.waiting.get(each, ())]
-            for owner in self.waiting:
-                if (<CollectorEvent>owner).flags & BATCH and each in events_of(owner):
-                    found += [wait.event for wait in self.waiting[owner]]
-            if each.state == QUEUED and (each.place == BEHIND or each.place == DELAYED):
-                found.append(core.first_of_key(each))
-            for other in found:
-                if other is not None and other not in seen:
+            for other in self.needed_by(ahead.pop(), core):
+                if other not in seen:
                     seen.add(other)
                     ahead.append(other)
         return seen
@@ -157,14 +162,19 @@ cdef class Waits:
                         more = True
         return seen
 
-    cdef object begin_for_all(self, CollectorEvent own, list events, object loop):
+    cdef object begin_for_all(self, CollectorEvent own, object step, list events,
+                              object loop, Postponed core):
         """A future for the end of these events, and what to give to `end_for_all`."""
         cdef Members members = Members(loop)
         left_out = self.behind(own) | set(events_of(own))
         left_out.update(self.for_all.values())
         for event in events:
-            if event not in left_out:
-                members.add(event)
+            if event in left_out:
+                continue
+            if (core.lines or core.has_limits) and self.circle(
+                    own, step, event, self.ahead_of(event, core), core) is not None:
+                continue        # it cannot end before its waiter does
+            members.add(event)
         for other in self.for_all:
             (<Members>other).leave_out(own)
         self.for_all[members] = own

@@ -8,7 +8,7 @@ import heapq
 cimport cython
 from libc.stdint cimport int64_t
 
-from collectorqueue._native.event cimport QUEUED, CollectorEvent
+from collectorqueue._native.event cimport BATCH, PART, QUEUED, CollectorEvent
 from collectorqueue._native.payload cimport Payload
 
 cdef enum:
@@ -33,6 +33,8 @@ cdef class Worst:
 
     cdef int push(self, CollectorEvent event, Py_ssize_t waiting) except -1:
         """This event waits, with so many."""
+        if event.flags & (PART | BATCH) or event.start_ns:
+            return 0        # what has started is not given up
         number = -self.number(event.payload) if self.by_priority else 0
         heapq.heappush(self.heap, (number, event.id, event))
         return self.trim(None, waiting)

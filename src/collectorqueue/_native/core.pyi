@@ -7,15 +7,14 @@ from typing import Any, Self, final
 
 from collectorqueue._native.driver import Driver
 from collectorqueue._native.event import CollectorEvent
-from collectorqueue._native.helping import Helping
+from collectorqueue._native.intake import Intake
 from collectorqueue._native.lanes import QueueType
 from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
 from collectorqueue._native.results import Error
-from collectorqueue._native.router import Index
 
 @final
-class Core(Helping):
+class Core(Intake):
     """The state of one queue. Belongs to one loop and its thread."""
 
     def __new__(
@@ -30,13 +29,10 @@ class Core(Helping):
         propagate: bool,
         max_consumers: int,
     ) -> Self: ...
-    on_sent: Callable[[CollectorEvent], object] | None
-    """Told of each event, if it is not None; must not raise. So are the next two."""
     on_started: Callable[[CollectorEvent], object] | None
+    """Told of each event, if it is not None; must not raise. So is the next."""
     on_settled: Callable[[CollectorEvent], object] | None
 
-    @property
-    def index(self) -> Index: ...
     @property
     def is_open(self) -> bool: ...
     @property
@@ -70,13 +66,16 @@ class Core(Helping):
     def break_down(self, why: str) -> None:
         """All consumers were lost: nothing can run. Everything queued is ABORTED."""
 
-    def abort_queued(self, error: BaseException) -> list[Payload[Any]]:
-        """End everything that waits, in order; returns the payloads."""
+    def rest(self) -> None:
+        """Nothing is left to do: no time is waited for."""
+
+    def abort_queued(self, error: BaseException) -> list[CollectorEvent]:
+        """End everything that waits, in order; returns the events."""
 
     def abandon_running(
         self, error: BaseException
     ) -> list[tuple[CollectorEvent, Driver]]:
-        """Settle everything that still runs as ABORTED; returns each with its seat."""
+        """Settle everything that still runs as ABORTED; returns each run with its seat."""
 
     def queued_events(self) -> list[CollectorEvent]:
         """The events that wait, next one first."""
@@ -84,31 +83,10 @@ class Core(Helping):
     def queued_payloads(self) -> list[Payload[Any]]:
         """The payloads that wait, next one first."""
 
-    def check_route(self, payload: Payload[Any]) -> None:
-        """Raise Unrouted if it must match something and does not."""
-
     def emptied(self) -> asyncio.Future[None]:
         """A future for the moment when nothing is queued and nothing runs."""
 
-    def use_router(
-        self,
-        select: Callable[[Payload[Any]], tuple[Step, ...]] | None,
-        whole_step: Step | None,
-    ) -> None:
-        """Route by `select(payload) -> tuple of steps`, or hand all to `whole_step`."""
-
-    def validate_sends(self) -> None:
-        """Some collector wants payloads to be checked when they are sent."""
-
-    def send_straight(self, step: Step, payload: Payload[Any]) -> CollectorEvent:
-        """Accept a payload for one step, whatever the bounds. Raises QueueFull, QueueClosed."""
-
     def ages(self, event: CollectorEvent, error: Error) -> tuple[float, float]:
         """How many seconds before its end an event was sent, and this error first came."""
-
-    def fill_place(
-        self, payload: Payload[Any], place: asyncio.Future[None]
-    ) -> CollectorEvent:
-        """Accept a payload in the place that its sender waited for."""
 
 def step_of(collector: Any) -> Step | None: ...

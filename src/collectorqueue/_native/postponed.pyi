@@ -1,12 +1,10 @@
 """Events that wait for something else than a consumer: their time, their turn, a limit."""
 
-from typing import Any
-
 from typing_extensions import disjoint_base
 
 from collectorqueue._native.door import Door
+from collectorqueue._native.event import CollectorEvent
 from collectorqueue._native.keyline import KeyLine
-from collectorqueue._native.payload import Payload
 
 @disjoint_base
 class Postponed(Door):
@@ -15,6 +13,10 @@ class Postponed(Door):
     @property
     def retries(self) -> int:
         """Runs that were tried again."""
+
+    @property
+    def tried(self) -> int:
+        """How many runs have failed and are not over."""
 
     @property
     def deadlines(self) -> int:
@@ -26,8 +28,8 @@ class Postponed(Door):
     def end_by(self, seconds: float | None) -> None:
         """The queue will have been drained by then: give up what waits for a later time."""
 
-    def take_given_up(self) -> list[Payload[Any]]:
-        """The payloads of those that the drain did not wait for."""
+    def take_given_up(self) -> list[CollectorEvent]:
+        """The events that the drain did not wait for; some may run still."""
 
     def try_batch(self, line: KeyLine) -> None:
         """Let the next of a key see whether it goes to the batch that fills."""

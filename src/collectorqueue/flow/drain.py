@@ -106,8 +106,12 @@ class Drain:
             await self._grace()
         abandoned = core.abandon_running(EventAborted("abandoned: it did not end when cancelled"))
         # What ended by itself at the last moment is not to be resent.
-        late = [e.payload for e in running if e.outcome is Outcome.ABORTED]
-        late += core.take_given_up() + queued
+        given_up = core.take_given_up()
+        late = [
+            event.payload
+            for event in dict.fromkeys([*running, *given_up, *queued])
+            if event.outcome is Outcome.ABORTED
+        ]
         if late:
             quietly(
                 log, logging.WARNING,

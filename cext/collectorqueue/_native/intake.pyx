@@ -1,0 +1,195 @@
+"""Putting: from a payload that may come in to an event that waits.
+
+Rules of residence: an event is accepted in one step, in which it is routed to nowhere yet
+but counted. Who may send is the door's; how events leave is the core's.
+"""
+from contextvars import copy_context
+
+cimport cython
+from libc.stdint cimport int64_t, uint32_t
+
+from collectorqueue._native.clock cimport monotonic_ns
+from collectorqueue._native.door cimport DRAINING, OPEN
+from collectorqueue._native.event cimport (
+    DELAYED, DROPPED, IN_HAND, QUEUED, ROUTED, CollectorEvent, new_event,
+)
+from collectorqueue._native.helping cimport Helping
+from collectorqueue._native.lanes cimport Lane, LifoLane
+from collectorqueue._native.payload cimport Payload
+from collectorqueue._native.plan cimport Step
+from collectorqueue._native.results cimport Error
+from collectorqueue._native.router cimport Index, describe_miss
+from collectorqueue._native.sums cimport count_sent
+from collectorqueue._native.untracked cimport track
+
+from collectorqueue.errors import ConfigError, EventDropped, QueueClosed, Unrouted
+
+
+cdef class Intake(Helping):
+    """How payloads become events of one queue."""
+
+    # -- routes -----------------------------------------------------------------------
+
+    def use_router(self, select, whole_step):
+        """Route by `select(payload) -> tuple of steps`, or hand all to `whole_step`."""
+        self.custom_select = select
+        self.custom_route = whole_step
+
+    cdef object route(self, Payload payload):
+        if self.custom_select is not None:
+            return self.custom_select(payload)
+        if self.custom_route is not None:
+            return self.custom_route
+        return self.index.route(payload)
+
+    cdef object likely_route(self, Payload payload):
+        """Where it would go, if that can be said without asking a custom router."""
+        if self.custom_select is not None or self.custom_route is not None:
+            return None
+        return self.index.route(payload)
+
+    cdef bint matches_nothing(self, Payload payload) except -1:
+        try:
+            route = self.route(payload)
+            return type(route) is tuple and not route
+        except BaseException:
+            return False    # a router that fails costs its event: once it runs
+
+    def check_route(self, Payload payload not None):
+        """Raise Unrouted if it must match something and does not, PayloadInvalid if its
+        value is not what a collector wants to be asked for."""
+        cdef Step step
+        if self.strict_routes and self.matches_nothing(payload):
+            raise Unrouted(describe_miss(payload))
+        if self.validates and self.custom_route is None:
+            route = self.route(payload)
+            for step in route if type(route) is tuple else (route,):
+                if step.validates:
+                    step.convert(payload)
+
+    def validate_sends(self):
+        """Some collector wants payloads to be checked when they are sent."""
+        self.validates = self.checks_sends = self.threads_must_ask = True
+
+    # -- put --------------------------------------------------------------------------
+
+    cdef CollectorEvent enter(self, Payload payload):
+        """The event of a payload that is accepted now; not put anywhere yet."""
+        if self.checks_sends:
+            self.check_route(payload)
+        if payload.rare is not None and payload.rare.ordering_key is not None and (
+                type(self.lane) is LifoLane):
+            raise ConfigError(
+                "a LIFO queue takes the latest first and cannot keep the order of "
+                f"ordering_key={payload.rare.ordering_key!r}")
+        if self.max_bytes:
+            return self.enter_sized(payload)
+        self.sequence += 1
+        return new_event(payload, self.home, self.sequence, monotonic_ns())
+
+    cdef CollectorEvent enter_sized(self, Payload payload):
+        cdef CollectorEvent event
+        cdef int64_t size = self.size_of(payload)
+        self.sequence += 1
+        event = new_event(payload, self.home, self.sequence, monotonic_ns())
+        event.size = <uint32_t>size
+        self.queued_bytes += size
+        return event
+
+    cdef CollectorEvent accept(self, Payload payload):
+        cdef CollectorEvent event = self.enter(payload)
+        if self.propagate:
+            event.result = copy_context()
+            track(event)
+        if payload.rare is None or not self.postpone(event):
+            self.lane.push(event)
+            count_sent(self, event.sent_ns)
+            if self.coming == 0 and self.turning == 0:
+                # A consumer at work takes it next, or calls for help if it must wait.
+                self.call_for_help()
+        else:
+            count_sent(self, event.sent_ns)
+        if self.on_sent is not None:
+            self.on_sent(event)
+        if self.ends_ns and event.place == DELAYED:
+            self.give_up_if_late(event)
+        return event
+
+    cdef bint make_room(self, Payload payload) except -1:
+        cdef CollectorEvent event, worst = None
+        cdef Lane lane
+        for lane in [self.lane, *self.elsewhere.lanes()]:
+            event = lane.least_wanted(payload)
+            if event is not None and (worst is None or self.apart.less_wanted(event, worst)):
+                worst = event
+        event = self.apart.first(payload)
+        if event is not None and (worst is None or self.apart.less_wanted(event, worst)):
+            worst = event
+        if worst is None:
+            return False
+        self.oldest_dropped += 1
+        self.reserved += 1      # the place is not for those who are told of the drop
+        try:
+            self.withdraw(worst, DROPPED, EventDropped(
+                "dropped for a newer one: the queue was full, its capacity is "
+                f"{self.bound()}"))
+            if self.on_overflow is not None:
+                self.on_overflow()
+        finally:
+            self.reserved -= 1
+        return True
+
+    cdef CollectorEvent drop_incoming(self, Payload payload):
+        """Accept what there is no room for, and drop it."""
+        cdef CollectorEvent event = self.enter(payload)
+        event.place = IN_HAND
+        count_sent(self, event.sent_ns)
+        if self.on_sent is not None:
+            self.on_sent(event)
+        if event.state == QUEUED:
+            self.incoming_dropped += 1
+            self.settle(event, DROPPED, Error(EventDropped(
+                f"the queue was full, its capacity is {self.bound()}")), monotonic_ns())
+        if self.on_overflow is not None:
+            self.on_overflow()
+        return event
+
+    def fill_place(self, Payload payload not None, place):
+        """Accept a payload in the place that its sender waited for."""
+        self.give_place(place)
+        if self.phase != OPEN:
+            raise QueueClosed("the queue was closed while a send waited for room")
+        try:
+            return self.accept(payload)
+        finally:
+            if self.parked:
+                self.admit()
+
+    def send_straight(self, Step step not None, Payload payload not None):
+        """Accept a payload for one step, in whatever state the queue is, routers passed by.
+
+        Raises QueueFull at twice the capacity, and QueueClosed.
+        """
+        cdef CollectorEvent event
+        if self.phase != OPEN and self.phase != DRAINING:
+            raise QueueClosed("the queue is closed")
+        if self.queued + self.handed >= 2 * self.capacity:
+            self.refuse(f"the queue holds twice its capacity of {self.capacity} events")
+        self.sequence += 1
+        event = new_event(payload, self.home, self.sequence, monotonic_ns())
+        event.flags |= ROUTED
+        event.route = step
+        self.lane.push(event)
+        count_sent(self, event.sent_ns)
+        if self.coming == 0 and self.turning == 0:
+            self.call_for_help()
+        if self.on_sent is not None:
+            self.on_sent(event)
+        return event
+
+    # -- the core's -------------------------------------------------------------------
+
+    cdef int settle(self, CollectorEvent event, char outcome, object result,
+                    int64_t now) except -1:
+        """Give an event its one outcome."""
+        return 0
