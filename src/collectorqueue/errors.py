@@ -153,6 +153,11 @@ class RunTimeout(RemoteError, TimeoutError):
         super().__init__("collectorqueue.errors.RunTimeout", text)
         self.args = (text,)
 
+    @classmethod
+    def after(cls, seconds: float) -> RunTimeout:
+        """The error of a run whose timeout this was."""
+        return cls(f"the run took longer than its timeout of {seconds:g} s")
+
     def __str__(self) -> str:
         return self.text
 

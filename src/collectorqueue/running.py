@@ -248,6 +248,7 @@ class Running:
         return PolicyStats(
             retries=self._core.retries,
             dead_letters=self._letters.count,
+            dead_letters_lost=self._letters.lost,
             written_off=self.pool.written_off,
             abandoned_threads=self.threads.abandoned,
         )
@@ -256,6 +257,8 @@ class Running:
         """Everything that is not an event: timers, threads, the last log lines."""
         self._core.shut()
         self._core.rest()
+        for step in self._core.index.steps.values():
+            step.collector.on_limits_changed(step, None)
         self._stop_scaling()
         if self._reporter is not None:
             self._reporter.stop()
@@ -288,6 +291,7 @@ class Running:
             at_rest = asyncio.Event()
             step.when_at_rest(at_rest.set)
             await at_rest.wait()
+            step.collector.on_limits_changed(step, None)
             outlet = self._outlets.pop(step.key, None)
             if outlet is not None and self.workers is not None:
                 return await self.workers.disconnect(outlet)

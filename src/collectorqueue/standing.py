@@ -149,8 +149,8 @@ class Standing:
         """Tell an observer what happens, from now on; call what this returns to stop.
 
         A callable gets records: QueueStarted, Scaling, WorkerStarted, WorkerDied, Overflowed,
-        DeadLettered, DrainStarted, DrainFinished; with `spans=True` also each CollectorEvent that is
-        settled. An object is told by its methods: on_queue_started, on_scaled,
+        DeadLettered, DrainStarted, DrainFinished; with `spans=True` also each CollectorEvent
+        that is settled. An object is told by its methods: on_queue_started, on_scaled,
         on_worker_started, on_worker_lost, on_overflowed, on_dead_lettered, on_drain_started and
         on_drain_finished with the record, and on_sent, on_started and on_settled with the
         event (`wait_time()` and `service_time()` are its durations). They are called in line

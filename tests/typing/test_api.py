@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,4 +26,11 @@ def test_every_public_name_is_used(module: object) -> None:
 def test_a_program_that_uses_them_passes_mypy_strict() -> None:
     pytest.importorskip("mypy")
     checked = run_python("-m", "mypy", "--strict", str(API))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.slow
+def test_pyright_agrees() -> None:
+    pytest.importorskip("pyright", reason="pyright is not installed")
+    checked = run_python("-m", "pyright", "--pythonpath", sys.executable, str(API))
     assert checked.returncode == 0, checked.stdout + checked.stderr

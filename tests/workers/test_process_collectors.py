@@ -94,8 +94,8 @@ async def test_a_payload_type_is_decoded_to_and_checked() -> None:
         assert await queue.publisher.call("kind", {"id": 1, "tags": ["a"]}) == "Order"
         wrong = (await queue.publisher.request({"id": "one"})).first()
         assert isinstance(wrong, Error) and isinstance(wrong.err, RemoteError)
-        assert wrong.err.type_name == "msgspec.ValidationError"
-        assert wrong.err.text == "Expected `int`, got `str` - at `$.id`"
+        assert wrong.err.type_name == "collectorqueue.errors.PayloadInvalid"
+        assert wrong.err.text.endswith("is no Order: Expected `int`, got `str` - at `$.id`")
 
 
 @both_loops

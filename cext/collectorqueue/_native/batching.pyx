@@ -68,7 +68,7 @@ cdef class Batching(Holder):
             try:
                 if self.by is not None:
                     group = self.by(run.payload)
-                    hash(group)
+                    self.filling.get(group)     # it may refuse to be hashed or compared
                 if self.most_bytes:
                     size = self.measure(run.payload.value)
             except BaseException as exc:
@@ -91,6 +91,8 @@ cdef class Batching(Holder):
                 if (<Step>self.step).gate is not None:
                     (<Step>self.step).gate.take_back()  # it will pass it again
                 return core.back_in_line(run)
+            run.flags &= ~ON_TRIAL
+            line.trying = None
         if batch is None:
             batch = Batched.__new__(Batched)
             batch.batching = self
@@ -99,7 +101,7 @@ cdef class Batching(Holder):
             self.filling[group] = batch
             core.batches[self] = None
             core.timers.set_alarm(batch, now + self.wait_ns)
-        if core.apart is not None:
+        if core.droppable is not None:
             core.stand_apart(run, IN_BATCH)
         else:
             run.place = IN_BATCH
@@ -212,6 +214,7 @@ cdef class Batched(Bundle):
                 try:
                     payload = step.convert(payload)
                 except BaseException as exc:
+                    step.failed += 1
                     self.item_over(item, step, error_from(exc), False, now)
                     continue
             count_ns(&step.waits, now - item.sent_ns)
@@ -284,11 +287,15 @@ cdef list answers_of(object value, Py_ssize_t count):
     """What each of so many events gets of a batch's answer: a list has one for each."""
     if type(value) is ResultList:
         value = list(value)
-    if type(value) is not list:
+    if not isinstance(value, list):
         return [value] * count
-    if len(<list>value) != count:
-        wrong = error_from(ValueError(
-            f"a batch of {count} needs a list of {count} results, or one value for all, "
-            f"got a list of {len(<list>value)}"))
-        return [wrong] * count
-    return [as_result(each) for each in <list>value]
+    if len(value) != count:
+        return [error_from(wrong_length(count, len(value)))] * count
+    return [as_result(each) for each in value]
+
+
+def wrong_length(Py_ssize_t count, Py_ssize_t got):
+    """The error of a batch that was answered with a list of so many."""
+    return ValueError(
+        f"a batch of {count} needs a list of {count} results, or one value for all, "
+        f"got a list of {got}")

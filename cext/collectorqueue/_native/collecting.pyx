@@ -342,6 +342,9 @@ cdef class Collecting(Spreading):
             at = (len(self.event.route) - 1 if self.part is None
                   else (<Share>self.part.waiters).at)
             self.gathering.part_over(at, self.answer, False)
+            if self.gathering.results is not None and self.event.state == RUNNING:
+                # Its other collectors run on, and no consumer is there for them.
+                self.core.gatherings[self.event] = self.gathering
             self.close_event()
         self.expect_successor()
         self.core.on_written_off(self)

@@ -1,7 +1,9 @@
 """What the publishers and consumers of one queue share: take, settle, and the end.
 
 Rules of residence: bookkeeping in one step, so that the ledger closes at every instant.
-No user code runs from here; how many consumers there should be, what is logged and what is drained when, is decided by the callables handed in.
+Of user code nothing runs from here but observers and dead-letter functions; how many
+consumers there should be, what is logged and what is drained when, is decided by the
+callables handed in.
 """
 from operator import attrgetter
 
@@ -124,6 +126,10 @@ cdef class Core(Intake):
                 for event in events_of(run):
                     if event.state == RUNNING:
                         self.settle(event, ABORTED, Error(error), now)
+        for event, parts in list(self.gatherings.items()):
+            if event.state == RUNNING:
+                found.append((event, (<Parts>parts).drivers()[0]))
+                (<Parts>parts).give_up(str(error))
         return found
 
     def queued_payloads(self):
@@ -147,12 +153,18 @@ cdef class Core(Intake):
         for event in Intake.running(self):
             found.update(events_of(event))
         found.update(dict.fromkeys(self.elsewhere.running()))
+        for event in self.gatherings:
+            if (<CollectorEvent>event).state == RUNNING:
+                found[event] = None
         return list(found)
 
     def abort_running(self, why):
         """Cancel everything that runs."""
         Intake.abort_running(self, why)
         self.elsewhere.abort(why)
+        for event, parts in list(self.gatherings.items()):
+            if (<CollectorEvent>event).state == RUNNING:
+                (<Parts>parts).abort(why)
 
     def emptied(self):
         """A future for the moment when nothing is queued and nothing runs."""
@@ -257,9 +269,10 @@ cdef class Core(Intake):
     cdef int settle(self, CollectorEvent event, char outcome, object result,
                     int64_t now) except -1:
         """Give an event its one outcome, count it, wake who waits."""
+        cdef bint was_queued = event.state == QUEUED
         if event.state >= OK:
             return 0
-        if event.state == QUEUED:
+        if was_queued:
             self.queued_bytes -= event.size
             count_unqueued(self, now)
         else:
@@ -296,6 +309,8 @@ cdef class Core(Intake):
             self.on_bad_outcome(event)
         if self.on_settled is not None:
             self.on_settled(event)
+        if was_queued and self.parked:
+            self.admit()
         if self.when_empty is not None:
             self.look_if_empty()
         return 0
@@ -307,7 +322,8 @@ cdef class Core(Intake):
             if not empty.done():
                 empty.set_result(None)
         elif (self.batches and self.phase == DRAINING and self.in_flight == 0
-                and not self.gates and self.lane.used == self.lane.gone and not self.is_waiting_for_time()):
+                and not self.gates and self.lane.used == self.lane.gone
+                and not self.is_waiting_for_time()):
             self.mind_batches()
         return 0
 
@@ -319,10 +335,7 @@ cdef class Core(Intake):
             return (<Parts>self.gatherings[event]).give_up(str(error))
         # Before anybody is told: an observer may end others that wait there.
         self.leave_lane(event)
-        self.settle(event, outcome, Error(error), monotonic_ns())
-        if self.parked:
-            self.admit()
-        return 0
+        return self.settle(event, outcome, Error(error), monotonic_ns())
 
     cdef int leave_lane(self, CollectorEvent event) except -1:
         """A run has ended, or was taken, where it waited: a dead entry is there now."""
@@ -338,10 +351,10 @@ cdef class Core(Intake):
         return 0
 
     cdef int drop_expired(self, CollectorEvent event) except -1:
-        self.settle(event, DROPPED, Error(too_late(event)), monotonic_ns())
-        if self.parked:
-            self.admit()
-        return 0
+        if event.flags & ADMITTED:
+            event.flags &= ~ADMITTED
+            (<Step>event.route).gate.leave()
+        return self.settle(event, DROPPED, Error(too_late(event)), monotonic_ns())
 
     cdef bint cancel_event(self, CollectorEvent event) except -1:
         if this_thread() != self.thread:
@@ -360,8 +373,10 @@ cdef class Core(Intake):
                     event in events_of((<Seat>seat).event)):
                 (<Seat>seat).abort_item(event, "cancelled while its batch ran")
                 found = True
+        if not found and event.state == RUNNING and event in self.gatherings:
+            (<Parts>self.gatherings[event]).abort("cancelled while it ran")
+            return True
         return found or event.state == RUNNING and self.elsewhere.cancel(event)
-
 
 
 def step_of(collector):

@@ -19,10 +19,10 @@ from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.core cimport Core
 from collectorqueue._native.errand cimport Errand, Remote, drop_run
 from collectorqueue._native.event cimport (
-    BATCH, ELSEWHERE, HELD_BACK, QUEUED, RUNNING, CollectorEvent,
+    BATCH, ELSEWHERE, HELD_BACK, RUNNING, CollectorEvent,
 )
 from collectorqueue._native.holders cimport events_of
-from collectorqueue._native.lanes cimport FifoLane, Lane
+from collectorqueue._native.lanes cimport FifoLane
 from collectorqueue._native.lot cimport Lot, wire_of
 from collectorqueue._native.page cimport BEGUN, MATCHED, WORN, Finished
 from collectorqueue._native.plan cimport Step, begin_step

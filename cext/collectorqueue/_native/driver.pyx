@@ -20,7 +20,6 @@ from collectorqueue._native.awaiting cimport (
 )
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.context cimport RunContext, begin_run, step_in
-from collectorqueue._native.core cimport Core
 from collectorqueue._native.counters cimport count_ns, expect_count
 from collectorqueue._native.event cimport FAILED, OK, UNROUTED, CollectorEvent
 from collectorqueue._native.payload cimport Payload
@@ -273,8 +272,7 @@ cdef class Driver(Seat):
     cdef int returned(self, object value) except -1:
         if self.step.kind == ROUTER:
             self.answer = whole_answer(value)
-        elif self.step.batching is not None and (
-                type(value) is list or type(value) is ResultList):
+        elif self.step.batching is not None and isinstance(value, (list, ResultList)):
             self.answer = value     # one for each of the batch
         else:
             self.answer = as_result(value)
@@ -369,8 +367,7 @@ cdef class Deadline(Alarm):
 
 cdef Error late(Step step):
     """What becomes of a run that was too slow."""
-    return Error(RunTimeout(
-        f"the run took longer than its timeout of {step.timeout_ns / 1e9:g} s"))
+    return Error(RunTimeout.after(step.timeout_ns / 1e9))
 
 
 cdef object whole_answer(object value):

@@ -11,7 +11,6 @@ from collectorqueue._native.counters cimport count_ns
 from collectorqueue._native.event cimport (
     ABORTED, FAILED, OK, QUEUED, RUNNING, CollectorEvent,
 )
-from collectorqueue._native.gathering cimport Gathering
 from collectorqueue._native.outlet cimport Outlet
 from collectorqueue._native.plan cimport RETRIES, Step, count_run, end_step
 from collectorqueue._native.results cimport Error, Ok

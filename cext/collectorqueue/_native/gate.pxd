@@ -1,7 +1,6 @@
 """How much of one collector may run: so many at once, so many in a time."""
 from libc.stdint cimport int64_t
 
-from collectorqueue._native.core cimport Core
 from collectorqueue._native.event cimport CollectorEvent, Home
 from collectorqueue._native.holders cimport Holder
 from collectorqueue._native.lanes cimport Lane
@@ -21,4 +20,3 @@ cdef class Gate(Holder):
     cdef int take(self, int64_t now) except -1
     cdef int hold(self, CollectorEvent run, int64_t now) except -1
     cdef int let_in(self, int64_t now) except -1
-    cdef int let_call(self, object future) except -1

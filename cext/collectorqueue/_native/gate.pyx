@@ -47,11 +47,6 @@ cdef class Gate(Holder):
         self.due_ns = 0
         self.let_in(now)
 
-    @property
-    def waiting(self):
-        """How many runs wait here."""
-        return len(self.held)
-
     cdef bint is_full(self) noexcept:
         return self.limit > 0 and self.taken >= self.limit
 
@@ -125,26 +120,20 @@ cdef class Gate(Holder):
             run = self.held.pop()
             if core.is_expired(run, now):
                 continue
-            self.take(now)
-            run.flags |= ADMITTED
-            if run.flags & PART and (<Share>run.waiters).future is not None:
-                self.let_call((<Share>run.waiters).future)
-            else:
+            future = (<Share>run.waiters).future if run.flags & PART else None
+            if future is None:
+                self.take(now)
+                run.flags |= ADMITTED
                 core.put_back(run)
+            elif not future.done():     # or the call is not wanted any more
+                self.take(now)
+                future.set_result(None)
         if not len(self.held):
             core.gates.pop(self, None)
         return 0
 
     cdef int ring(self, int64_t now) except -1:
         return self.let_in(now)
-
-    cdef int let_call(self, object future) except -1:
-        """A custom router may make its call, unless it does not wait for that any more."""
-        if future.done():
-            self.taken -= 1
-        else:
-            future.set_result(None)
-        return 0
 
     def enter_call(self):
         """Wait for one's turn as a custom router does: a future of that, or None."""
@@ -167,9 +156,13 @@ cdef class Gate(Holder):
         self.hold(run, now)
         return share.future
 
+    def leave_call(self):
+        """A call that was let in is over."""
+        self.leave()
+
     def give_back(self):
         """A call that was let in is not made."""
-        self.leave()
+        self.take_back()
 
     cdef list runs(self):
         return self.held.events()

@@ -14,12 +14,13 @@ from libc.stdint cimport int64_t
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.core cimport Core
 from collectorqueue._native.event cimport (
-    ABORTED, FAILED, IN_PARTS, OK, PART, QUEUED, ROUTED, RUNNING, CollectorEvent, new_event,
+    ABORTED, FAILED, IN_HAND, IN_PARTS, OK, PART, QUEUED, ROUTED, RUNNING, CollectorEvent, new_event,
 )
 from collectorqueue._native.holders cimport Parts, Share
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.postponed cimport AGAIN, TOO_LATE
 from collectorqueue._native.results cimport Error, Ok, sealed_list
+from collectorqueue._native.seats cimport Seat
 from collectorqueue._native.untracked cimport track
 
 from collectorqueue.errors import EventAborted
@@ -106,6 +107,7 @@ cdef class Gathering(Parts):
             self.waiting = {}
             self.runs = {}
         run.state = QUEUED
+        run.place = IN_HAND     # until it is said where it waits
         self.waiting[(<Share>run.waiters).at] = run
         self.runs[(<Share>run.waiters).at] = run
         return 0
@@ -178,6 +180,17 @@ cdef class Gathering(Parts):
         self.gave_up = True
         self.abort_why = why
         return self.settle()
+
+    cdef int abort(self, str why) except -1:
+        self.gave_up = True
+        self.abort_why = why
+        self.drop_waiting()
+        for branch in self.branches:
+            (<Seat>branch).abort(why)
+        return 0
+
+    cdef list drivers(self):
+        return self.branches
 
     cdef int settle(self) except -1:
         """Settle with what there is: parts that are missing are aborted."""

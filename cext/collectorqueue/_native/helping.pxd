@@ -2,8 +2,7 @@
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.barrier cimport Barriers
-from collectorqueue._native.context cimport Scope
-from collectorqueue._native.event cimport CollectorEvent, EventWait
+from collectorqueue._native.event cimport CollectorEvent
 from collectorqueue._native.lanes cimport Lane
 from collectorqueue._native.outlet cimport Elsewhere
 from collectorqueue._native.postponed cimport Postponed

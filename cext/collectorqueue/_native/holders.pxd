@@ -21,6 +21,8 @@ cdef class Parts:
 
     cdef int drop_waiting(self) except -1
     cdef int give_up(self, str why) except -1
+    cdef int abort(self, str why) except -1
+    cdef list drivers(self)
     cdef int turn_away(self, CollectorEvent run, object error, bint gave_up) except -1
 
 

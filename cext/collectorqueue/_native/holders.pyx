@@ -58,6 +58,14 @@ cdef class Parts:
         """The event ends ABORTED, with the results there are."""
         return 0
 
+    cdef int abort(self, str why) except -1:
+        """Cancel all that runs of it; the event ends ABORTED."""
+        return 0
+
+    cdef list drivers(self):
+        """What drives those of its collectors that no consumer does."""
+        return []
+
     cdef int turn_away(self, CollectorEvent run, object error, bint gave_up) except -1:
         """A part that waits cannot begin: its result is this."""
         return 0

@@ -18,7 +18,7 @@ from collectorqueue._native.lanes cimport Lane, LifoLane
 from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.results cimport Error
-from collectorqueue._native.router cimport Index, describe_miss
+from collectorqueue._native.router cimport describe_miss
 from collectorqueue._native.sums cimport count_sent
 from collectorqueue._native.untracked cimport track
 
@@ -90,6 +90,7 @@ cdef class Intake(Helping):
     cdef CollectorEvent enter_sized(self, Payload payload):
         cdef CollectorEvent event
         cdef int64_t size = self.size_of(payload)
+        self.measured = None
         self.sequence += 1
         event = new_event(payload, self.home, self.sequence, monotonic_ns())
         event.size = <uint32_t>size
@@ -120,10 +121,10 @@ cdef class Intake(Helping):
         cdef Lane lane
         for lane in [self.lane, *self.elsewhere.lanes()]:
             event = lane.least_wanted(payload)
-            if event is not None and (worst is None or self.apart.less_wanted(event, worst)):
+            if event is not None and (worst is None or self.droppable.less_wanted(event, worst)):
                 worst = event
-        event = self.apart.first(payload)
-        if event is not None and (worst is None or self.apart.less_wanted(event, worst)):
+        event = self.droppable.first(payload)
+        if event is not None and (worst is None or self.droppable.less_wanted(event, worst)):
             worst = event
         if worst is None:
             return False
@@ -156,6 +157,9 @@ cdef class Intake(Helping):
 
     def fill_place(self, Payload payload not None, place):
         """Accept a payload in the place that its sender waited for."""
+        if self.max_bytes:
+            self.measured = payload
+            self.measured_size = self.reserved_sizes.get(place, 0)
         self.give_place(place)
         if self.phase != OPEN:
             raise QueueClosed("the queue was closed while a send waited for room")

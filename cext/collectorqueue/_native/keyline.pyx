@@ -30,6 +30,13 @@ cdef class KeyLine:
         cdef CollectorEvent other
         if self.first is None or event.id > self.first.id and not self.others:
             return self.add(event)
+        if event.id < self.first.id:
+            if self.others is None:
+                self.others = collections.OrderedDict()
+            self.others[self.first] = None
+            self.others.move_to_end(self.first, False)
+            self.first = event
+            return 0
         waiting = [self.first, *(self.others or ())]
         self.first = None
         self.others = None

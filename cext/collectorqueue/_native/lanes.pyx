@@ -270,15 +270,13 @@ cdef class MergingLane(Lane):
             other = self.returned.first()
             if event is None or (other is not None and other.id < event.id):
                 event = other
-            if self.late.used and (
-                    event is None or self.late.ranks.heap[0].sequence < event.id):
-                event = self.late.pop()
-            elif event is not None:
-                (self.returned if event.flags & RETURNED else self.ring).pop()
+            other = self.late.first()
+            if event is None or (other is not None and other.id < event.id):
+                event = other
             if event is not None:
+                (self.late if event.flags & LATE
+                 else self.returned if event.flags & RETURNED else self.ring).pop()
                 event.flags &= ~(LATE | RETURNED)
-            elif self.ring.used or self.returned.used or self.late.used:
-                event = self.pop()      # those of one had all gone
         self.add_up()
         return event
 
@@ -422,6 +420,17 @@ cdef class PriorityLane(Lane):
             self.gone -= 1
         if len(self.slots) > KEPT:
             self.refill([])
+        return None
+
+    cdef CollectorEvent first(self):
+        cdef CollectorEvent event
+        while self.used:
+            event = <CollectorEvent>self.ranks.slots[self.ranks.heap[0].slot]
+            if holds(self, event):
+                return event
+            self.ranks.pop()
+            self.used -= 1
+            self.gone -= 1
         return None
 
     cdef list events(self):

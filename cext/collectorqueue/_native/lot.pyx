@@ -14,7 +14,7 @@ from collectorqueue._native.holders cimport Share
 from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.results cimport Error, Ok
 
-from collectorqueue.errors import EventAborted, RemoteError
+from collectorqueue.errors import RemoteError
 
 
 @cython.final

@@ -18,6 +18,8 @@ cdef class Places(Seats):
     cdef int64_t reserved_bytes
     cdef dict reserved_sizes        # of the places that are reserved
     cdef object measure             # (value) -> its bytes
+    cdef Payload measured           # the last one, until it is accepted
+    cdef int64_t measured_size
 
     cdef int admit(self) except -1
     cdef int give_place(self, object place) except -1

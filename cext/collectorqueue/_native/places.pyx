@@ -27,6 +27,7 @@ cdef class Places(Seats):
         self.parked = self.reserved = self.handed = 0
         self.queued_bytes = self.reserved_bytes = 0
         self.reserved_sizes = {}
+        self.measured = None
 
     def bound_bytes(self, int64_t most, measure):
         """Hold so many bytes at most, as `measure(value)` counts them."""
@@ -38,11 +39,15 @@ cdef class Places(Seats):
         cdef int64_t size
         if not self.max_bytes:
             return 0
+        if payload is self.measured:
+            return self.measured_size
         size = self.measure(payload.value)
         if size > self.max_bytes or size > MOST:
             raise PayloadTooLarge(
                 f"a payload of {size} bytes never fits: at most "
                 f"{min(self.max_bytes, MOST)} are taken")
+        self.measured = payload
+        self.measured_size = size
         return size
 
     def check_loop(self):

@@ -75,8 +75,8 @@ cdef class Step(Labelled):
         self.outlet = outlet
         self.policies |= DIVERTS
 
-    def limit_by(self, Holder gate):
-        """Its events pass this gate from now on; None: none."""
+    def limit_by(self, Holder gate not None):
+        """Its events pass this gate from now on."""
         self.gate = gate
         self.policies |= DIVERTS
         self.minded = True

@@ -20,11 +20,12 @@ cdef class Postponed(Door):
     cdef Timers timers
     cdef dict lines                 # ordering key -> its only event, or its KeyLine
     cdef dict tries                 # event or part -> Tries, of those that have failed
-    cdef dict gatherings            # event -> Parts, of those that are IN_PARTS
+    cdef dict gatherings            # event -> Parts, of those that no consumer holds
     cdef dict gates                 # Holder -> None, of those at which runs wait
     cdef dict batches               # Holder -> None, of those that fill
     cdef tuple order                # of the queue: for `make_sorted_lane`
-    cdef Worst apart                # of those that wait here; None: none is ever dropped
+    cdef Worst droppable            # of those that wait here; None: none is ever dropped
+    cdef Py_ssize_t left_by_sweep   # deadlines, when they were last looked through
     cdef int64_t ends_ns            # when the queue will have been drained; 0: not known
     cdef bint has_limits            # some collector may be at its limit
     cdef readonly int64_t retries   # runs that were tried again

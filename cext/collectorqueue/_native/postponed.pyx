@@ -17,9 +17,8 @@ from collectorqueue._native.keyline cimport KeyLine
 from collectorqueue._native.lanes cimport Lane, make_sorted_lane
 from collectorqueue._native.payload cimport Payload, Terms
 from collectorqueue._native.plan cimport Step
-from collectorqueue._native.results cimport Error
+from collectorqueue._native.results cimport Error, tried
 from collectorqueue._native.retrial cimport Tries
-from collectorqueue._native.timers cimport Timers
 from collectorqueue._native.worst cimport Worst
 
 from collectorqueue.errors import EventAborted, EventDropped
@@ -43,11 +42,12 @@ cdef class Postponed(Door):
         self.batches = {}
         self.given_up = []
         self.ends_ns = 0
+        self.left_by_sweep = 0
         self.has_limits = False
         self.retries = 0
         if self.drops_oldest:
             queue_type, default_priority, _ = self.order
-            self.apart = Worst(queue_type == "priority", default_priority, DROPPABLE)
+            self.droppable = Worst(queue_type == "priority", default_priority, DROPPABLE)
 
     cdef Lane make_lane(self, char place, bint drops):
         """For events that wait in the order of the queue."""
@@ -58,8 +58,8 @@ cdef class Postponed(Door):
 
     cdef int stand_apart(self, CollectorEvent event, char place) except -1:
         event.place = place
-        if self.apart is not None and not event.flags & (PART | BATCH):
-            self.apart.push(event, self.queued)
+        if self.droppable is not None and not event.flags & (PART | BATCH):
+            self.droppable.push(event, self.queued)
         return 0
 
     # -- time -------------------------------------------------------------------------
@@ -111,8 +111,9 @@ cdef class Postponed(Door):
 
     cdef int sweep_timers(self) except -1:
         """Most deadlines are of events that have started: do not keep those alive."""
-        if len(self.timers) > FEW and len(self.timers) > 2 * (self.queued + self.in_flight):
+        if self.timers.ranks.used > FEW + 2 * self.left_by_sweep:
             self.timers.sweep()
+            self.left_by_sweep = self.timers.ranks.used
         return 0
 
     def end_by(self, seconds):
@@ -162,7 +163,7 @@ cdef class Postponed(Door):
             self.lines[key] = event     # a line is made when another comes
             return False
         line = <KeyLine>found if type(found) is KeyLine else self.line_of(key)
-        if self.apart is None:
+        if self.droppable is None:
             event.place = BEHIND
         else:
             self.stand_apart(event, BEHIND)
@@ -275,9 +276,7 @@ cdef class Postponed(Door):
             tries.first_failed_ns = now
             self.tries[run] = tries
         tries.attempts += 1
-        if tries.attempts >= step.retrial.attempts or (<Error>answer).matched == 2:
-            return NEVER_AGAIN
-        if not (<Error>answer).matched and not step.retrial.wants((<Error>answer).err):
+        if not step.retrial.wants(answer, tries.attempts):
             return NEVER_AGAIN
         tries.due_ns = now + step.retrial.pause_ns(tries.attempts)
         if self.ends_ns and tries.due_ns > self.ends_ns:
@@ -321,9 +320,7 @@ cdef class Postponed(Door):
         if type(answer) is not Error:
             return answer
         # Of its own: a collector may return one Error for many events.
-        told = Error.__new__(Error, (<Error>answer).err, (<Error>answer).details)
-        told.text = (<Error>answer).text
-        told.attempts = tries.attempts
+        told = tried(answer, tries.attempts)
         told.first_failed_ns = tries.first_failed_ns
         return told
 
@@ -331,10 +328,14 @@ cdef class Postponed(Door):
 
     cdef int leave_apart(self, CollectorEvent event) except -1:
         """An event ends, or begins out of turn, where it waits."""
+        cdef KeyLine line
         cdef Step step
         if event.place == BEHIND:
-            self.line_of(event.payload.rare.ordering_key).remove(event)
+            line = self.line_of(event.payload.rare.ordering_key)
+            line.remove(event)
             event.flags &= ~KEYED
+            if line.batch is not None:
+                self.try_batch(line)
         elif event.place == AT_GATE:
             step = event.route
             step.gate.forget(event)

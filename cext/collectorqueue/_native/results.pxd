@@ -23,4 +23,5 @@ cdef class ResultList:
 
 cdef object as_result(object value)
 cdef Error error_from(BaseException exc)
+cpdef Error tried(Error error, int attempts)
 cdef ResultList sealed_list(list data, tuple labels)

@@ -300,7 +300,7 @@ def let_go(exc, depth):
             let_go(inner, depth + 1)
 
 
-def tried(Error error not None, int attempts):
+cpdef Error tried(Error error, int attempts):
     """The same failure, of so many runs."""
     cdef Error told = Error.__new__(Error, error.err, error.details)
     told.text = error.text

@@ -1,13 +1,15 @@
 """Which failures are tried again, how often and when."""
 from libc.stdint cimport int64_t
 
+from collectorqueue._native.results cimport Error
+
 
 cdef class Retrial:
     cdef readonly int attempts      # runs, the first included
     cdef double backoff_ns, factor, max_backoff_ns, jitter
     cdef tuple on, never            # classes
 
-    cdef bint wants(self, object error) except -1
+    cdef bint wants(self, Error answer, int attempts) except -1
     cdef int64_t pause_ns(self, int attempts) except -1
 
 

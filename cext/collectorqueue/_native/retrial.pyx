@@ -25,8 +25,13 @@ cdef class Retrial:
         self.on = on
         self.never = never
 
-    cdef bint wants(self, object error) except -1:
-        """Whether what failed with this may be tried again."""
+    cdef bint wants(self, Error answer, int attempts) except -1:
+        """Whether a run that has failed so is tried again, after so many."""
+        if attempts >= self.attempts or answer.matched == 2:
+            return False
+        if answer.matched:
+            return True         # by the worker, where the exception was
+        error = answer.err
         if isinstance(error, type):
             return issubclass(error, self.on) and not issubclass(error, self.never)
         return isinstance(error, self.on) and not isinstance(error, self.never)
@@ -36,25 +41,14 @@ cdef class Retrial:
         cdef double pause = self.backoff_ns * pow(self.factor, min(attempts - 1, 1000))
         if not pause < self.max_backoff_ns:
             pause = self.max_backoff_ns
+        # Not capped once more: at the longest wait, too, not all come back at once.
         if self.jitter:
             pause *= 1 + self.jitter * (2 * random.random() - 1)
-        return <int64_t>min(pause, self.max_backoff_ns)
+        return <int64_t>pause
 
     def next_wait(self, Error answer not None, int attempts):
         """Seconds until it is tried again, after so many runs; None: it is not."""
-        if attempts >= self.attempts or answer.matched == 2:
-            return None
-        if not answer.matched and not self.wants(answer.err):
-            return None
-        return self.pause_ns(attempts) / 1e9
-
-    def pauses(self):
-        """The waits between its runs without jitter, in seconds."""
-        jitter, self.jitter = self.jitter, 0
-        try:
-            return [self.pause_ns(at) / 1e9 for at in range(1, self.attempts)]
-        finally:
-            self.jitter = jitter
+        return self.pause_ns(attempts) / 1e9 if self.wants(answer, attempts) else None
 
 
 @cython.final

@@ -7,7 +7,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.clock cimport monotonic_ns
-from collectorqueue._native.event cimport CollectorEvent, Hub
+from collectorqueue._native.event cimport Hub
 from collectorqueue._native.ranks cimport Ranks
 
 

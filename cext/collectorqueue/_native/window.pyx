@@ -16,7 +16,6 @@ from libc.string cimport memcpy, memmove
 from collectorqueue._native.errand cimport Errand, Remote
 from collectorqueue._native.page cimport PLACES, STORE_AT, Page
 from collectorqueue._native.payload cimport Payload
-from collectorqueue._native.results cimport Error
 from collectorqueue._native.wire cimport (
     FRAME_AT_MOST, ITEMS, NOTE, NOTHING, PACKED, RAW, STORED, FrameHead, ItemHead,
     seal_frame,

@@ -29,7 +29,8 @@ cdef class Worst:
         return payload.number if payload.prioritised else self.default_priority
 
     cdef bint holds(self, CollectorEvent event) noexcept:
-        return event.state == QUEUED and self.places >> event.place & 1
+        return (event.state == QUEUED and event.start_ns == 0
+                and self.places >> event.place & 1)
 
     cdef int push(self, CollectorEvent event, Py_ssize_t waiting) except -1:
         """This event waits, with so many."""
@@ -42,10 +43,11 @@ cdef class Worst:
     cdef int trim(self, CollectorEvent leaving, Py_ssize_t waiting) except -1:
         """Let go of those that left long ago, and of one that does now."""
         if len(self.heap) > FEW + 2 * waiting or not waiting:
-            self.heap = [
-                each for each in self.heap
+            # Each once: it may have waited here and there.
+            self.heap = list({
+                each[2]: each for each in self.heap
                 if each[2] is not leaving and self.holds(each[2])
-            ]
+            }.values())
             heapq.heapify(self.heap)
         return 0
 

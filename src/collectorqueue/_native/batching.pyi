@@ -44,3 +44,6 @@ class Batched(Bundle):
     @property
     def trigger(self) -> str:
         """Why it was closed."""
+
+def wrong_length(count: int, got: int) -> ValueError:
+    """The error of a batch that was answered with a list of so many."""

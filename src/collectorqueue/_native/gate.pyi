@@ -19,15 +19,14 @@ class Gate(Holder):
     def taken(self) -> int:
         """Runs that were let in and are not over."""
 
-    @property
-    def waiting(self) -> int:
-        """How many runs wait here."""
-
     def set_limit(self, limit: int) -> None:
         """So many runs at once from now on; 0: without limit."""
 
     def set_rate(self, rate: float, per: float, burst: float) -> None:
         """So many in `per` seconds, `burst` at once after a rest; a rate of 0: no limit."""
+
+    def leave_call(self) -> None:
+        """A call that was let in is over."""
 
     def give_back(self) -> None:
         """A call that was let in is not made."""

@@ -25,9 +25,6 @@ class Retrial:
     def next_wait(self, answer: Error, attempts: int) -> float | None:
         """Seconds until it is tried again, after so many runs; None: it is not."""
 
-    def pauses(self) -> list[float]:
-        """The waits between its runs without jitter, in seconds."""
-
 @final
 class Tries:
     """What was tried of one event at one collector."""

@@ -188,6 +188,8 @@ class PolicyStats(msgspec.Struct, frozen=True):
     """Runs that failed and were tried again."""
     dead_letters: int = 0
     """Failures that went to a `dead_letter`, or were kept because it failed."""
+    dead_letters_lost: int = 0
+    """Those that fell out of the 1,000 that are kept."""
     written_off: int = 0
     """Handlers that went on after their timeout, and whose consumer was replaced."""
     abandoned_threads: int = 0

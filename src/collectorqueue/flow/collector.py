@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, Unpack, overload
 
-from collectorqueue._native.batching import Payloads
+from collectorqueue._native.batching import Batching, Payloads, wrong_length
 from collectorqueue._native.core import step_of
 from collectorqueue._native.gate import Gate
 from collectorqueue._native.lot import read_batch, wire_batch
 from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
-from collectorqueue._native.results import Error, Ok, failure_of, result_of, tried
+from collectorqueue._native.results import Error, Ok, ResultList, failure_of, result_of, tried
 from collectorqueue.checks import check_bool, check_int, check_seconds
 from collectorqueue.errors import ConfigError, QueueNotStarted, RunTimeout
 from collectorqueue.flow.context import Context
@@ -64,6 +64,15 @@ class CollectorOptions(TypedDict, total=False):
     idempotent: bool
 
 
+class AllOptions(CollectorOptions, total=False):
+    """The same, and what is not a policy."""
+
+    topics: str | Iterable[str] | None
+    ctx: Context | None
+    lifecycle: Lifecycle | None
+    runs_in: RunsIn
+
+
 class Collector(Generic[In, Out]):
     """A handler with the key and the topics it is reached by.
 
@@ -91,8 +100,9 @@ class Collector(Generic[In, Out]):
 
     `payload_type`: values are made this type, and checked, by msgspec: bytes and str are
     decoded (`encoding`: "json" or "msgpack"), all else is converted. What does not fit fails
-    with PayloadInvalid; with `validate="send"` the send raises that. `dec_hook`, `enc_hook`:
-    msgspec's hooks, for types that it does not know. `idempotent=True`, in processes only:
+    with PayloadInvalid; with `validate="send"` the send raises that. In processes values are
+    msgpack already, and neither can be said. `dec_hook`, `enc_hook`: msgspec's hooks, for
+    types that it does not know. `idempotent=True`, in processes only:
     a run whose worker died is run again, up to 3 times, instead of failing with WorkerLost.
 
     `Collector[In, Out]`: what its payloads hold, and what it returns, for type checkers.
@@ -104,12 +114,7 @@ class Collector(Generic[In, Out]):
         self,
         key: str,
         processor: Callable[[Payload[In]], Awaitable[Ok[Out] | Error]],
-        *,
-        topics: str | Iterable[str] | None = None,
-        ctx: Context | None = None,
-        lifecycle: Lifecycle | None = None,
-        runs_in: RunsIn = "loop",
-        **options: Unpack[CollectorOptions],
+        **options: Unpack[AllOptions],
     ) -> None: ...
 
     @overload
@@ -117,12 +122,7 @@ class Collector(Generic[In, Out]):
         self,
         key: str,
         processor: Callable[[Payload[In]], Awaitable[Out]],
-        *,
-        topics: str | Iterable[str] | None = None,
-        ctx: Context | None = None,
-        lifecycle: Lifecycle | None = None,
-        runs_in: RunsIn = "loop",
-        **options: Unpack[CollectorOptions],
+        **options: Unpack[AllOptions],
     ) -> None: ...
 
     @overload
@@ -130,12 +130,7 @@ class Collector(Generic[In, Out]):
         self,
         key: str,
         processor: Callable[[Payload[In], Context], Awaitable[Out]],
-        *,
-        topics: str | Iterable[str] | None = None,
-        ctx: Context | None = None,
-        lifecycle: Lifecycle | None = None,
-        runs_in: RunsIn = "loop",
-        **options: Unpack[CollectorOptions],
+        **options: Unpack[AllOptions],
     ) -> None: ...
 
     @overload
@@ -143,25 +138,12 @@ class Collector(Generic[In, Out]):
         self,
         key: str,
         processor: Callable[[Payload[In]], Out],
-        *,
-        topics: str | Iterable[str] | None = None,
-        ctx: Context | None = None,
-        lifecycle: Lifecycle | None = None,
-        runs_in: RunsIn = "loop",
-        **options: Unpack[CollectorOptions],
+        **options: Unpack[AllOptions],
     ) -> None: ...
 
     @overload
     def __init__(
-        self,
-        key: str,
-        processor: Processor,
-        *,
-        topics: str | Iterable[str] | None = None,
-        ctx: Context | None = None,
-        lifecycle: Lifecycle | None = None,
-        runs_in: RunsIn = "loop",
-        **options: Unpack[CollectorOptions],
+        self, key: str, processor: Processor, **options: Unpack[AllOptions]
     ) -> None: ...
 
     def __init__(
@@ -288,8 +270,7 @@ async def run_once(
     collector: Collector, step: Step | None, payload: Payload[Any]
 ) -> Ok[Any] | Error:
     """One run that a custom router asked for, as a consumer would make it."""
-    if step is not None and isinstance(step.gate, Gate):
-        await pass_gate(step.gate)
+    batches = None if step is None else await pass_gates(step)
     task = asyncio.current_task()
     cancelling = task.cancelling() if task else 0
     begun = time.monotonic_ns()
@@ -303,9 +284,9 @@ async def run_once(
             value = called(collector, step, payload)
             if inspect.isawaitable(value):
                 value = await value
-        result = result_of(value)
         if collector.batch is not None:
-            result = answer_of_one(collector, result)
+            value = answer_of_one(collector, value)
+        result = result_of(value)
         good = result.ok()
     except asyncio.CancelledError as exc:
         if task and task.cancelling() > cancelling:
@@ -315,14 +296,31 @@ async def run_once(
         raise  # this coroutine is being closed
     except BaseException as exc:  # the consumer's collect step, in a router's hands
         if limit.expired() and isinstance(exc, TimeoutError):
-            exc = RunTimeout(
-                f"the run took longer than its timeout of {collector.timeout:g} s"
-            )
+            exc = RunTimeout.after(collector.timeout or 0.0)
         result = failure_of(exc)
     finally:
         if step is not None:
             step.ended(good, time.monotonic_ns() - begun)
+        if batches is not None:
+            batches.leave_call()
     return result
+
+
+async def pass_gates(step: Step) -> Gate | None:
+    """Wait for one's turn; the gate of batches is to be left by the caller, the other is
+    when the step has ended."""
+    gate, batching = step.gate, step.batching
+    if isinstance(gate, Gate):
+        await pass_gate(gate)
+    batches = batching.gate if isinstance(batching, Batching) else None
+    if batches is not None:
+        try:
+            await pass_gate(batches)
+        except BaseException:
+            if isinstance(gate, Gate):
+                gate.give_back()
+            raise
+    return batches
 
 
 async def pass_gate(gate: Gate) -> None:
@@ -354,16 +352,15 @@ def called(collector: Collector, step: Step | None, payload: Payload[Any]) -> An
     return call(given, collector.ctx) if collector.takes_context else call(given)
 
 
-def answer_of_one(collector: Collector, result: Ok[Any] | Error) -> Ok[Any] | Error:
-    """What a batch of one came to."""
-    if isinstance(result, Error):
-        return result
-    if collector.runs_in == "process":
-        return read_batch(result.value)[0]
-    if not isinstance(result.value, list):
-        return result
-    (value,) = result.value
-    return result_of(value)
+def answer_of_one(collector: Collector, value: Any) -> Any:
+    """What the one payload of a batch gets of what was returned for all."""
+    if isinstance(value, Ok) and collector.runs_in == "process":
+        return read_batch(value.value)[0]
+    if not isinstance(value, (list, ResultList)):
+        return value
+    if len(value) != 1:
+        raise wrong_length(1, len(value))
+    return value[0]
 
 
 def check_options(options: Mapping[str, object]) -> None:
@@ -396,6 +393,12 @@ def check_policies(runs_in: RunsIn, options: CollectorOptions) -> None:
             )
         if value != known[0] and options.get("payload_type") is None:
             raise ConfigError(f"{name}={value!r} needs a payload_type")
+    if runs_in == "process" and options.get("validate", "run") != "run":
+        raise ConfigError("validate='send' works on the loop and in threads, not in processes")
+    if runs_in == "process" and "encoding" in options:
+        raise ConfigError(
+            "encoding works on the loop and in threads; values cross to processes as msgpack"
+        )
     if runs_in != "process":
         refuse_given(
             runs_in, enc_hook=options.get("enc_hook"), idempotent=options.get("idempotent")

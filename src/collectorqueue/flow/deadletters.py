@@ -31,6 +31,7 @@ __all__ = ["KEPT", "DeadLetter", "DeadLetters"]
 log = logging.getLogger("collectorqueue.deadletters")
 
 KEPT = 1000  # letters that no sink has taken
+GRACE_S = 0.5  # that cancelled sinks have to end
 
 Sink = Collector | Callable[[Any], Any]
 
@@ -134,7 +135,9 @@ class DeadLetters:
             task.add_done_callback(self._handed_over, context=self._context)
 
     def _handed_over(self, task: asyncio.Future[Any]) -> None:
-        letter = self._under_way.pop(task)
+        letter = self._under_way.pop(task, None)
+        if letter is None:
+            return  # given up before
         if task.cancelled():
             self._keep(letter, asyncio.CancelledError())
         elif (failure := task.exception()) is not None:
@@ -158,4 +161,7 @@ class DeadLetters:
         for task in list(self._under_way):
             task.cancel()
         if self._under_way:
-            await asyncio.wait(set(self._under_way))
+            await asyncio.wait(set(self._under_way), timeout=GRACE_S)
+        for letter in self._under_way.values():
+            self._keep(letter, TimeoutError("it did not end when it was cancelled"))
+        self._under_way.clear()

@@ -25,8 +25,8 @@ MOST = 2**31 - 1
 class Retry(msgspec.Struct, frozen=True):
     """Run again what failed: `Retry(attempts=5, backoff=0.2, never=(ValueError,))`.
 
-    The n-th wait is `backoff * factor ** (n - 1)` seconds, at most `max_backoff`, made up to
-    `jitter` (a share, 0 to 1) shorter or longer at random. An exception is tried again if it
+    The n-th wait is `backoff * factor ** (n - 1)` seconds, at most `max_backoff`, and then
+    made up to `jitter` (a share, 0 to 1) shorter or longer at random. An exception is tried again if it
     is one of `on` and none of `never`; a returned Error, if it carries such an exception.
     Raises ConfigError or TypeError.
     """
@@ -38,7 +38,7 @@ class Retry(msgspec.Struct, frozen=True):
     factor: float = 2.0
     """By which each wait is longer than the one before."""
     max_backoff: float = 30.0
-    """Seconds that no wait exceeds."""
+    """Seconds that no wait exceeds, before jitter."""
     jitter: float = 0.5
     """The share by which a wait is changed at random, so that not all come back at once."""
     on: Failures = (Exception,)

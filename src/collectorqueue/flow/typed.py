@@ -72,7 +72,7 @@ def converter(collector: Collector) -> Convert:
                 made = decoder.decode(value)
             else:
                 made = msgspec.convert(value, kind, dec_hook=hook)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise invalid(collector, value, error) from None
         return payload.with_value(made)
 

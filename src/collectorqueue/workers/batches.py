@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from collectorqueue._native.batching import Payloads
+from collectorqueue._native.batching import Payloads, wrong_length
 from collectorqueue._native.payload import Delivery, Payload
 from collectorqueue._native.results import Error, Ok, failure_of, result_of
 from collectorqueue.workers.encoding import Encoding
@@ -82,11 +82,7 @@ class BatchRunner:
             entry = self._entry(result_of(value))
             return [entry if answer is None else answer for answer in answers]
         if len(value) != count:
-            wrong = ValueError(
-                f"a batch of {count} needs a list of {count} results, or one value for all, "
-                f"got a list of {len(value)}"
-            )
-            return self._pack(answers, failure_of(wrong))
+            return self._pack(answers, failure_of(wrong_length(count, len(value))))
         entries = iter(value)
         return [
             self._entry(result_of(next(entries))) if answer is None else answer

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from collectorqueue.errors import NotEncodable
+from collectorqueue.errors import NotEncodable, PayloadInvalid
 
 __all__ = ["Encoding"]
 
@@ -30,9 +30,18 @@ class Encoding:
         self._encoder = msgspec.msgpack.Encoder(enc_hook=enc_hook)
         self.encode_into = self._encoder.encode_into
         kind = Any if payload_type is None else payload_type
-        self.decode = msgspec.msgpack.Decoder(kind, dec_hook=dec_hook).decode
+        self._kind = getattr(kind, "__name__", repr(kind))
+        self._decode = msgspec.msgpack.Decoder(kind, dec_hook=dec_hook).decode
+        self.decode = self._decode if payload_type is None else self.decode_checked
         # As they are, where nothing else is asked for.
         self.takes_raw = payload_type in (None, Any, bytes, object)
+
+    def decode_checked(self, data: Any) -> Any:
+        """A value of the type that was asked for. Raises PayloadInvalid."""
+        try:
+            return self._decode(data)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise PayloadInvalid(f"the value is no {self._kind}: {error}") from None
 
     def explain(self, value: Any, error: BaseException) -> NotEncodable:
         """Which part of a value cannot be encoded, and why; the error is its encoder's."""

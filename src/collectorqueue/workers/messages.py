@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from collectorqueue.errors import PayloadInvalid
 from collectorqueue.workers.paths import Main, Path, TypePath
 
 __all__ = [
@@ -42,7 +43,7 @@ class Blueprint(msgspec.Struct, frozen=True):
         if self.retry_on is None:
             return None
         on = tuple(path.find() for path in self.retry_on)
-        never = tuple(path.find() for path in self.retry_never)
+        never = (PayloadInvalid, *(path.find() for path in self.retry_never))
 
         def wanted(error: Any) -> bool:
             kind = error if isinstance(error, type) else type(error)
