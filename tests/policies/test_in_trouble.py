@@ -331,8 +331,8 @@ async def test_a_part_that_is_too_late_does_not_end_what_still_runs() -> None:
     events = [await queue.publisher.send(n, ordering_key="k") for n in range(2)]
     await asyncio.sleep(0.5)
     report = await queue.close(20)
-    assert slow.begun == [(0, 0)]
-    assert report.seconds == pytest.approx(4.5, abs=0.01)
+    assert slow.begun[0] == (0, 0)
+    assert report.seconds > 4.4  # its other part has run to its end
     assert [event.outcome for event in events] == [Outcome.ABORTED, Outcome.ABORTED]
     assert (await events[0])["b"] == Ok(0)
     assert [payload.value for payload in report.aborted] == [0, 1]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from collectorqueue import (
+    Batch,
     Collector,
     CollectorQueue,
     Error,
@@ -346,3 +347,23 @@ def test_bad_rules_are_refused(
         Retry(**options)
     with pytest.raises(TypeError, match="retry must be a Retry, got 3"):
         Collector("a", Clocked(), retry=3)  # type: ignore[arg-type]
+
+
+@virtual
+async def test_waits_are_counted_once_and_from_the_first_run() -> None:
+    collectors = [
+        Collector("flaky", Flaky(9), retry=Retry(backoff=10, factor=1, jitter=0)),
+        Collector("limited", Clocked(1), max_concurrency=1),
+        Collector("batch", Flaky(9), batch=Batch(1), retry=Retry(backoff=1)),
+    ]
+    async with CollectorQueue(collectors, max_consumers=4) as queue:
+        cancelled = await queue.publisher.send(1, keys="flaky")
+        events = [await queue.publisher.send(n, keys="limited") for n in range(3)]
+        events.append(await queue.publisher.send(1, keys="batch"))
+        await asyncio.sleep(15)
+        cancelled.cancel()
+        await queue.publisher.wait()
+        assert cancelled.wait_time() < 1e6
+        assert queue.metrics.wait.count == 5
+        assert queue.metrics.service.count == 4
+        assert_closes(queue)

@@ -112,6 +112,8 @@ cdef class Collecting(Spreading):
         if run.flags & PART:
             return self.start_part(run, step)
         run.flags &= ~ROUTED
+        if run.start_ns == 0:
+            count_ns(&self.core.times.waits, self.now - run.sent_ns)
         self.core.take_out(run, self.now)
         if self.begin(step, run, run.payload) == SUSPENDED:
             return WAITING

@@ -226,12 +226,13 @@ cdef class Core(Intake):
 
     cdef int begin_item(self, CollectorEvent item, int64_t now) except -1:
         """From queued to in flight, as one of a batch: that makes one consumer busy."""
+        if item.start_ns == 0:
+            count_ns(&self.times.waits, now - item.sent_ns)
         item.state = RUNNING
         item.start_ns = now
         item.flags &= ~(EXPIRES | ROUTED)
         self.queued_bytes -= item.size
         count_unqueued(self, now)
-        count_ns(&self.times.waits, now - item.sent_ns)
         self.in_flight += 1
         if self.on_started is not None:
             self.on_started(item)
@@ -272,6 +273,8 @@ cdef class Core(Intake):
         cdef bint was_queued = event.state == QUEUED
         if event.state >= OK:
             return 0
+        if self.tries:
+            self.forget_tries(event)
         if was_queued:
             self.queued_bytes -= event.size
             count_unqueued(self, now)
@@ -299,8 +302,6 @@ cdef class Core(Intake):
             self.dropped += 1
         if event.flags & KEYED:
             self.leave_line(event)
-        if self.tries:
-            self.tries.pop(event, None)
         if event.waiters is not None:
             wake_waiters(event)
         if self.barriers.standing:

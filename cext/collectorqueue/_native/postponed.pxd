@@ -7,6 +7,7 @@ from collectorqueue._native.keyline cimport KeyLine
 from collectorqueue._native.lanes cimport Lane
 from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.plan cimport Step
+from collectorqueue._native.retrial cimport Tries
 from collectorqueue._native.timers cimport Timers
 from collectorqueue._native.worst cimport Worst
 
@@ -45,6 +46,7 @@ cdef class Postponed(Door):
                            int64_t now) except -1
     cdef int wait_for_retry(self, CollectorEvent run) except -1
     cdef object conclude(self, CollectorEvent run, object answer)
+    cdef Tries forget_tries(self, CollectorEvent run)
     cdef int sweep_timers(self) except -1
     cdef bint is_expired(self, CollectorEvent event, int64_t now) except -1
     cdef Lane make_lane(self, char place, bint drops)

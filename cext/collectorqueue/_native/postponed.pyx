@@ -311,18 +311,21 @@ cdef class Postponed(Door):
 
     cdef object conclude(self, CollectorEvent run, object answer):
         """What a run's last try makes of it: a failure tells of those before."""
-        cdef Tries tries = self.tries.pop(run, None)
+        cdef Tries tries = self.forget_tries(run)
         cdef Error told
-        if tries is None:
-            return answer
-        if not run.flags & PART:
-            run.start_ns = tries.first_start_ns
-        if type(answer) is not Error:
+        if tries is None or type(answer) is not Error:
             return answer
         # Of its own: a collector may return one Error for many events.
         told = tried(answer, tries.attempts)
         told.first_failed_ns = tries.first_failed_ns
         return told
+
+    cdef Tries forget_tries(self, CollectorEvent run):
+        """It is not tried any more: what was tried; its times are those of all its runs."""
+        cdef Tries tries = self.tries.pop(run, None)
+        if tries is not None and not run.flags & PART:
+            run.start_ns = tries.first_start_ns
+        return tries
 
     # -- leaving --------------------------------------------------------------------------
 
@@ -345,7 +348,7 @@ cdef class Postponed(Door):
         elif event.place == IN_PARTS:
             (<Parts>self.gatherings.pop(event)).drop_waiting()
         if self.tries:
-            self.tries.pop(event, None)
+            self.forget_tries(event)
         event.place = IN_HAND
         return self.sweep_timers()
 
