@@ -23,7 +23,7 @@ from collectorqueue._native.context cimport RunContext, begin_run, step_in
 from collectorqueue._native.counters cimport count_ns, expect_count
 from collectorqueue._native.event cimport FAILED, OK, UNROUTED, CollectorEvent
 from collectorqueue._native.payload cimport Payload
-from collectorqueue._native.plan cimport CALL, CONVERTS, MISSING, ROUTER, TIMED, Step, begin_step
+from collectorqueue._native.plan cimport CALL, CONVERTS, DIVERTS, MISSING, ROUTER, TIMED, Step, begin_step
 from collectorqueue._native.results cimport (
     Error, Ok, ResultList, as_result, error_from, sealed_list,
 )
@@ -117,7 +117,8 @@ cdef inline int arrive(Driver driver, Step step, CollectorEvent event) except -1
     driver.delivered = False
     if step.kind == MISSING:
         return 0
-    if step.batching is None:       # or it was counted for each of the batch
+    if not step.policies & DIVERTS or step.batching is None:
+        # Else it was counted for each of the batch.
         count_ns(&step.waits, event.start_ns - event.sent_ns)
     expect_count(&step.runs)
     begin_step(step)
@@ -272,7 +273,8 @@ cdef class Driver(Seat):
     cdef int returned(self, object value) except -1:
         if self.step.kind == ROUTER:
             self.answer = whole_answer(value)
-        elif self.step.batching is not None and isinstance(value, (list, ResultList)):
+        elif (self.step.policies & DIVERTS and self.step.batching is not None
+                and isinstance(value, (list, ResultList))):
             self.answer = value     # one for each of the batch
         else:
             self.answer = as_result(value)
