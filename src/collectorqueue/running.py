@@ -156,13 +156,7 @@ class Running:
         collector.step = step
         if collector.runs_in == "thread":
             step.rebind(self.threads.wrap(collector.processor))
-        fit(step, self._core, self._measure)
-        convert = self._converters.of(collector) if collector.runs_in != "process" else None
-        if convert is not None:
-            checked = collector.validate == "send"
-            step.convert_by(convert, checked)
-            if checked:
-                self._core.validate_sends()
+        fit(step, self._core, self._measure, self._converters)
 
     async def start_workers(self, steps: list[Step]) -> None:
         """Have worker processes for the collectors that run in some; none if none does.

@@ -1,7 +1,7 @@
 """Where the batches of one collector fill."""
 from libc.stdint cimport int64_t
 
-from collectorqueue._native.event cimport CollectorEvent, Home
+from collectorqueue._native.event cimport IN_BATCH, QUEUED, CollectorEvent, Home
 from collectorqueue._native.gate cimport Gate
 from collectorqueue._native.holders cimport Bundle, Holder
 from collectorqueue._native.plan cimport Step
@@ -39,6 +39,11 @@ cdef class Batched(Bundle):
                        int64_t now) except -1
     cdef int over(self, Step step, object answer, bint gave_up, int64_t begun,
                   int64_t now) except -1
+
+
+cdef inline bint is_in_batch(CollectorEvent item) noexcept:
+    """Whether it has not been given up, and not begun."""
+    return item.state == QUEUED and item.place == IN_BATCH
 
 
 cdef list answers_of(object value, Py_ssize_t count)

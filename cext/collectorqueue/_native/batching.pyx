@@ -11,16 +11,15 @@ from collectorqueue._native.core cimport Core
 from collectorqueue._native.counters cimport count_ns
 from collectorqueue._native.event cimport (
     ABORTED, BATCH, FAILED, IN_BATCH, IN_HAND, KEYED, OK, ON_TRIAL, PART, QUEUED, ROUTED,
-    RUNNING, CollectorEvent, new_event,
+    RUNNING, CollectorEvent,
 )
 from collectorqueue._native.gate cimport Gate
 from collectorqueue._native.gathering cimport Gathering
-from collectorqueue._native.holders cimport Bundle, Holder, Share
+from collectorqueue._native.holders cimport Bundle, Holder, Share, stand_in
 from collectorqueue._native.keyline cimport KeyLine
 from collectorqueue._native.plan cimport CONVERTS, RETRIES, Step, count_batch
 from collectorqueue._native.results cimport Error, Ok, ResultList, as_result, error_from
 from collectorqueue._native.sums cimport count_free
-from collectorqueue._native.untracked cimport track
 
 from collectorqueue.errors import EventAborted
 
@@ -59,7 +58,6 @@ cdef class Batching(Holder):
         """Take a run in: its batch may be full by that."""
         cdef Core core = <Core>self.home.hub
         cdef Py_ssize_t size = 0
-        cdef bint retried
         run.flags |= ROUTED
         if core.tries and run in core.tries:
             return self.add_alone(run, now)
@@ -101,10 +99,7 @@ cdef class Batching(Holder):
             self.filling[group] = batch
             core.batches[self] = None
             core.timers.set_alarm(batch, now + self.wait_ns)
-        if core.droppable is not None:
-            core.stand_apart(run, IN_BATCH)
-        else:
-            run.place = IN_BATCH
+        core.stand_apart(run, IN_BATCH)
         batch.items.append(run)
         batch.bytes += size
         if len(batch.items) >= self.size and batch.still_waiting() >= self.size:
@@ -131,12 +126,7 @@ cdef class Batching(Holder):
         cdef Core core = <Core>self.home.hub
         cdef CollectorEvent first = batch.items[0]
         cdef CollectorEvent item
-        cdef CollectorEvent run = new_event(
-            first.payload, first.home, first.id, first.sent_ns)
-        track(run)
-        run.flags = BATCH | ROUTED
-        run.route = self.step
-        run.waiters = batch
+        cdef CollectorEvent run = stand_in(first, self.step, BATCH, batch)
         batch.trigger = trigger
         batch.due_ns = 0
         if self.filling.get(batch.group) is batch:
@@ -190,8 +180,7 @@ cdef class Batched(Bundle):
     cdef Py_ssize_t still_waiting(self) except -1:
         """How many of it have not been given up."""
         cdef CollectorEvent item
-        self.items = [item for item in self.items
-                      if item.state == QUEUED and item.place == IN_BATCH]
+        self.items = [item for item in self.items if is_in_batch(item)]
         return len(self.items)
 
     cdef list begin(self, Step step, int64_t now):
@@ -201,7 +190,7 @@ cdef class Batched(Bundle):
         cdef list items = []
         cdef list payloads = []
         for item in self.items:
-            if item.state != QUEUED or item.place != IN_BATCH:
+            if not is_in_batch(item):
                 continue
             if item.flags & PART:
                 if not (<Gathering>(<Share>item.waiters).parts).resume(item, now):
@@ -275,12 +264,7 @@ cdef class Batched(Bundle):
                 (<Share>item.waiters).at, answer, gave_up)
         if gave_up:
             outcome = ABORTED
-        if step.policies & RETRIES:
-            outcome = core.outcome_after(item, step, outcome, answer, now)
-            if outcome == QUEUED:
-                return 0
-            answer = core.conclude(item, answer)
-        return core.settle(item, outcome, answer, now)
+        return core.end_run(item, step, outcome, answer, now)
 
 
 cdef list answers_of(object value, Py_ssize_t count):

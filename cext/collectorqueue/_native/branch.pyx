@@ -81,7 +81,7 @@ cdef class Branch(Driver):
         raise StopIteration
 
     cdef dict made_by_now(self):
-        return self.gathering.converted
+        return self.gathering.made_by_now()
 
     cdef int over(self, bint gave_up) except -1:
         """What the collector answered is its part."""

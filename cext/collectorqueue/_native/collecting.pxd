@@ -20,6 +20,5 @@ cdef class Collecting(Spreading):
     cdef int start_batch(self, CollectorEvent run, Step step) except -1
     cdef int batch_over(self) except -1
     cdef int finish(self) except -1
-    cdef int try_again(self, CollectorEvent event, int outcome) except -1
     cdef int forget_event(self) except -1
     cdef int expect_successor(self) except -1

@@ -7,18 +7,18 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.batching import Payloads
-from collectorqueue._native.batching cimport Batched, Batching
+from collectorqueue._native.batching cimport Batched, Batching, is_in_batch
 from collectorqueue._native.branch cimport Branch
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.context cimport RunContext, begin_run, step_in
-from collectorqueue._native.core cimport waiting
 from collectorqueue._native.counters cimport count_ns
 from collectorqueue._native.driver cimport GIVEN_UP, PLAIN, SUSPENDED, late, outcome_of
 from collectorqueue._native.event cimport (
-    ABORTED, ADMITTED, BATCH, FAILED, IN_BATCH, OK, ON_TRIAL, PART, QUEUED,
+    ABORTED, ADMITTED, BATCH, FAILED, OK, ON_TRIAL, PART, QUEUED,
     ROUTED, RUNNING, UNROUTED, CollectorEvent,
 )
 from collectorqueue._native.gathering cimport Gathering
+from collectorqueue._native.helping cimport waiting
 from collectorqueue._native.holders cimport Share, events_of
 from collectorqueue._native.plan cimport DIVERTS, RETRIES, Step, count_run
 from collectorqueue._native.results cimport Error, Ok, error_from
@@ -133,7 +133,7 @@ cdef class Collecting(Spreading):
             (<Gathering>(<Share>run.waiters).parts).turn_away(run, error, False)
         elif run.flags & BATCH:
             for item in (<Batched>run.waiters).items:
-                if item.state == QUEUED and item.place == IN_BATCH:
+                if is_in_batch(item):
                     self.core.put_back(item)
         else:
             run.flags &= ~(ROUTED | ADMITTED)
@@ -255,18 +255,10 @@ cdef class Collecting(Spreading):
         if self.verdict == GIVEN_UP:
             outcome = ABORTED
         if self.step.policies & RETRIES:
-            outcome = self.try_again(event, outcome)
-        if outcome != QUEUED:
+            self.core.end_run(event, self.step, outcome, self.answer, self.now)
+        else:
             self.core.settle(event, outcome, self.answer, self.now)
-        self.close_event()
-        return 0
-
-    cdef int try_again(self, CollectorEvent event, int outcome) except -1:
-        """What this run makes of its event: QUEUED, it is tried again, or its outcome."""
-        outcome = self.core.outcome_after(event, self.step, outcome, self.answer, self.now)
-        if outcome != QUEUED:
-            self.answer = self.core.conclude(event, self.answer)
-        return outcome
+        return self.close_event()
 
     cdef int close_event(self) except -1:
         """Nothing of the event is left in the consumer, but its step: mostly the next's."""
@@ -293,9 +285,7 @@ cdef class Collecting(Spreading):
         """Its task must end: settle what there is, and cancel the other collectors."""
         cdef Gathering gathering = self.gathering
         if gathering is not None:
-            gathering.gave_up = True
-            gathering.abort_why = self.abort_why
-            gathering.settle()
+            gathering.give_up(self.abort_why)
         self.close_event()
         if gathering is not None:
             for branch in gathering.branches:
@@ -313,12 +303,9 @@ cdef class Collecting(Spreading):
                 for event in events_of(self.event):
                     self.core.settle(event, ABORTED, Error(EventAborted(why)), monotonic_ns())
             return self.cancel_task()
-        gathering.gave_up = True
-        gathering.abort_why = why
-        gathering.drop_waiting()
         for branch in gathering.branches:
             detached = detached and (<Branch>branch).is_over_or_detached()
-            (<Branch>branch).abort(why)
+        gathering.abort(why)
         if self.stage != JOINING:
             detached = detached and self.step is not None and self.step.detached
             self.cancel_task()

@@ -13,9 +13,10 @@ cimport cython
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.collecting cimport Collecting
 from collectorqueue._native.context cimport step_out, tidy
-from collectorqueue._native.core cimport Core, waiting
+from collectorqueue._native.core cimport Core
 from collectorqueue._native.driver cimport SUSPENDED
 from collectorqueue._native.event cimport FAILED, IN_HAND, IN_LANE, QUEUED, CollectorEvent
+from collectorqueue._native.helping cimport waiting
 from collectorqueue._native.holders cimport events_of
 from collectorqueue._native.results cimport error_from
 from collectorqueue._native.spreading cimport (

@@ -16,7 +16,7 @@ import contextvars
 cimport cython
 from cpython.ref cimport PyObject
 
-from collectorqueue._native.event cimport OK, CollectorEvent
+from collectorqueue._native.event cimport CollectorEvent
 
 cdef extern from "Python.h":
     object PyContext_Copy(object context)

@@ -30,11 +30,6 @@ cdef class Core(Intake):
     cdef int look_if_empty(self) except -1
 
 
-cdef inline Py_ssize_t waiting(Core core) noexcept:
-    """Events in the lane: for consumers, not for another process."""
-    return core.lane.used - core.lane.gone
-
-
 cdef inline CollectorEvent offer(Core core, Payload payload, bint may_wait):
     """Accept a payload now; None: the caller has to wait for a place."""
     cdef int room

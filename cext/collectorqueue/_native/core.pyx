@@ -18,6 +18,7 @@ from collectorqueue._native.event cimport (
     ABORTED, ADMITTED, BATCH, DROPPED, ELSEWHERE, EXPIRES, FAILED, HELD_BACK, IN_HAND, IN_LANE,
     IN_PARTS, KEYED, OK, PART, QUEUED, ROUTED, RUNNING, UNROUTED, CollectorEvent, wake_waiters,
 )
+from collectorqueue._native.helping cimport waiting
 from collectorqueue._native.holders cimport Parts, Share, events_of
 from collectorqueue._native.intake cimport Intake
 from collectorqueue._native.lanes cimport make_lane
@@ -323,7 +324,7 @@ cdef class Core(Intake):
             if not empty.done():
                 empty.set_result(None)
         elif (self.batches and self.phase == DRAINING and self.in_flight == 0
-                and not self.gates and self.lane.used == self.lane.gone
+                and not self.gates and not waiting(self)
                 and not self.is_waiting_for_time()):
             self.mind_batches()
         return 0
@@ -342,9 +343,7 @@ cdef class Core(Intake):
         """A run has ended, or was taken, where it waited: a dead entry is there now."""
         if event.place == IN_LANE:
             self.lane.forget(event)
-            if event.flags & ADMITTED:
-                event.flags &= ~ADMITTED
-                (<Step>event.route).gate.leave()
+            give_place_back(event)
         elif event.place == ELSEWHERE or event.place == HELD_BACK:
             self.elsewhere.forget(event)
         elif event.place != IN_HAND:
@@ -352,9 +351,7 @@ cdef class Core(Intake):
         return 0
 
     cdef int drop_expired(self, CollectorEvent event) except -1:
-        if event.flags & ADMITTED:
-            event.flags &= ~ADMITTED
-            (<Step>event.route).gate.leave()
+        give_place_back(event)
         return self.settle(event, DROPPED, Error(too_late(event)), monotonic_ns())
 
     cdef bint cancel_event(self, CollectorEvent event) except -1:
@@ -378,6 +375,14 @@ cdef class Core(Intake):
             (<Parts>self.gatherings[event]).abort("cancelled while it ran")
             return True
         return found or event.state == RUNNING and self.elsewhere.cancel(event)
+
+
+cdef int give_place_back(CollectorEvent run) except -1:
+    """A run that its collector's limit had let in does not begin."""
+    if run.flags & ADMITTED:
+        run.flags &= ~ADMITTED
+        (<Step>run.route).gate.leave()
+    return 0
 
 
 def step_of(collector):

@@ -23,15 +23,13 @@ from collectorqueue._native.event cimport (
 )
 from collectorqueue._native.holders cimport events_of
 from collectorqueue._native.lanes cimport FifoLane
-from collectorqueue._native.lot cimport Lot, wire_of
+from collectorqueue._native.lot cimport Lot, remote_error, wire_of
 from collectorqueue._native.page cimport BEGUN, MATCHED, WORN, Finished
 from collectorqueue._native.plan cimport Step, begin_step
 from collectorqueue._native.results cimport Error, Ok
 from collectorqueue._native.sums cimport count_free
 from collectorqueue._native.window cimport BYTES_OUT, Window
 from collectorqueue._native.wire cimport NOTHING, PACKED, RAW
-
-from collectorqueue.errors import RemoteError
 
 cdef enum:
     RERUNS = 3                  # of an idempotent event
@@ -262,7 +260,6 @@ cdef class Crew(Elsewhere):
         return errand.finish(answer, finished.run_ns)
 
     cdef object answer_of(self, int form, const char *body, Py_ssize_t length):
-        cdef Error error
         if form == NOTHING:
             return Ok.__new__(Ok, None)
         data = PyBytes_FromStringAndSize(body, length)
@@ -275,9 +272,7 @@ cdef class Crew(Elsewhere):
             type_name, text, traceback, details = value
         except Exception as exc:
             raise ValueError(f"a result cannot be decoded: {exc}") from exc
-        error = Error.__new__(Error, RemoteError(type_name, text, traceback), details)
-        error.text = traceback
-        return error
+        return remote_error(type_name, text, traceback, details)
 
     cdef int run_short(self) except -1:
         """Something waits: tell it once, until nothing does."""

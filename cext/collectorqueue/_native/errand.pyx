@@ -9,10 +9,10 @@ from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.core cimport Core
 from collectorqueue._native.counters cimport count_ns
 from collectorqueue._native.event cimport (
-    ABORTED, FAILED, OK, QUEUED, RUNNING, CollectorEvent,
+    ABORTED, FAILED, OK, RUNNING, CollectorEvent,
 )
 from collectorqueue._native.outlet cimport Outlet
-from collectorqueue._native.plan cimport RETRIES, Step, count_run, end_step
+from collectorqueue._native.plan cimport count_run, end_step
 from collectorqueue._native.results cimport Error, Ok
 
 from collectorqueue.errors import EventAborted
@@ -32,18 +32,9 @@ cdef class Errand:
     cdef int finish(self, object answer, int64_t run_ns) except -1:
         """It has come to this."""
         cdef bint good = type(answer) is Ok
-        cdef Step step = self.outlet.step
-        cdef Core core = self.outlet.core
-        cdef int outcome = OK if good else FAILED
-        cdef int64_t now = monotonic_ns()
-        count_run(step, good, run_ns)
-        if step.policies & RETRIES:
-            outcome = core.outcome_after(self.event, step, outcome, answer, now)
-            if outcome == QUEUED:
-                return 0
-            answer = core.conclude(self.event, answer)
-        core.settle(self.event, outcome, answer, now)
-        return 0
+        count_run(self.outlet.step, good, run_ns)
+        return self.outlet.core.end_run(
+            self.event, self.outlet.step, OK if good else FAILED, answer, monotonic_ns())
 
     cdef int began(self, int64_t ns) except -1:
         """When the worker began with it."""

@@ -80,10 +80,11 @@ cdef class Gate(Holder):
         return False
 
     cdef int hold(self, CollectorEvent run, int64_t now) except -1:
+        cdef Core core = core_of(self)
         run.flags |= ROUTED
-        core_of(self).stand_apart(run, AT_GATE)
+        core.stand_apart(run, AT_GATE)
         self.held.push(run)
-        core_of(self).gates[self] = None
+        core.gates[self] = None
         return self.let_in(now)
 
     cdef int forget(self, CollectorEvent run) except -1:
@@ -144,7 +145,7 @@ cdef class Gate(Holder):
         if self.enter(now):
             return None
         share = Share.__new__(Share)
-        share.future = core_of(self).create_future()
+        share.future = core.create_future()
         run = CollectorEvent.__new__(CollectorEvent)
         track(run)
         core.sequence += 1

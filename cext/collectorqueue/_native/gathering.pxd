@@ -29,6 +29,8 @@ cdef class Gathering(Parts):
     cdef int no_longer_active(self) except -1
     cdef int let_go(self) except -1
     cdef int ring(self) except -1
+    cdef int drop_waiting(self) except -1
+    cdef dict made_by_now(self)
     cdef int settle(self) except -1
 
 

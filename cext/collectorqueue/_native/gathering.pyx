@@ -14,14 +14,13 @@ from libc.stdint cimport int64_t
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.core cimport Core
 from collectorqueue._native.event cimport (
-    ABORTED, FAILED, IN_HAND, IN_PARTS, OK, PART, QUEUED, ROUTED, RUNNING, CollectorEvent, new_event,
+    ABORTED, FAILED, IN_HAND, IN_PARTS, OK, PART, QUEUED, RUNNING, CollectorEvent,
 )
-from collectorqueue._native.holders cimport Parts, Share
+from collectorqueue._native.holders cimport Parts, Share, stand_in
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.postponed cimport AGAIN, TOO_LATE
 from collectorqueue._native.results cimport Error, Ok, sealed_list
 from collectorqueue._native.seats cimport Seat
-from collectorqueue._native.untracked cimport track
 
 from collectorqueue.errors import EventAborted
 
@@ -33,7 +32,6 @@ cdef Gathering gather(Core core, CollectorEvent event, Py_ssize_t parts):
     made.missing = made.held = made.active = parts
     made.results = [None] * parts
     made.branches = []
-    made.converted = {}
     return made
 
 
@@ -82,17 +80,12 @@ cdef class Gathering(Parts):
 
     cdef CollectorEvent new_part(self, Py_ssize_t at):
         """What stands for a part where events wait: in its event's place in the order."""
-        cdef CollectorEvent event = self.event
-        cdef CollectorEvent run = new_event(
-            event.payload, event.home, event.id, event.sent_ns)
+        cdef CollectorEvent run
         cdef Share share = Share.__new__(Share)
         share.parts = self
         share.at = at
-        track(run)
-        run.flags = PART | ROUTED
-        run.route = event.route[at]
-        run.waiters = share
-        run.start_ns = event.start_ns
+        run = stand_in(self.event, self.event.route[at], PART, share)
+        run.start_ns = self.event.start_ns
         return run
 
     cdef CollectorEvent set_aside(self, Py_ssize_t at):
@@ -155,11 +148,16 @@ cdef class Gathering(Parts):
             if run.state == QUEUED:
                 self.core.leave_lane(run)
                 run.state = ABORTED
-            self.core.tries.pop(run, None)
             if self.results is not None and self.results[at] is None:
                 self.results[at] = Error(EventAborted(self.abort_why or "cancelled"))
                 self.missing -= 1
         return 0
+
+    cdef dict made_by_now(self):
+        """What was made of the payload by now, for collectors that want it so."""
+        if self.converted is None:
+            self.converted = {}
+        return self.converted
 
     # -- the end --------------------------------------------------------------------------
 

@@ -23,3 +23,8 @@ cdef class Helping(Postponed):
     cdef object step_that_asks(self, CollectorEvent event)
     cdef list parts_in_lane(self, CollectorEvent event)
     cdef list needed_by(self, CollectorEvent event)
+
+
+cdef inline Py_ssize_t waiting(Helping core) noexcept:
+    """Events in the lane: for consumers, not for another process."""
+    return core.lane.used - core.lane.gone

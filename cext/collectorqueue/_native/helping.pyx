@@ -41,12 +41,12 @@ cdef class Helping(Postponed):
 
     def in_lane(self):
         """Events that wait for a consumer."""
-        return self.lane.used - self.lane.gone
+        return waiting(self)
 
     def take_peak(self):
         """The most events that waited or ran when one paused, since the last call."""
         peak = self.peak_demand
-        self.peak_demand = self.lane.used - self.lane.gone + self.busy
+        self.peak_demand = waiting(self) + self.busy
         return peak
 
     cdef Scope inside(self):
@@ -97,10 +97,10 @@ cdef class Helping(Postponed):
                     wait.event.state == RUNNING and not self.parts_in_lane(wait.event)):
                 del self.waits.uncovered[wait]  # it runs, or needs no consumer
                 continue
-            if (self.lane.used - self.lane.gone > len(self.idle) + self.coming
+            if (waiting(self) > len(self.idle) + self.coming
                     and self.consumers < self.max_consumers):
                 self.on_short()
-            if self.lane.used - self.lane.gone > len(self.idle) + self.coming:
+            if waiting(self) > len(self.idle) + self.coming:
                 if wait.event.state == QUEUED and place <= IN_HAND:
                     del self.waits.uncovered[wait]
                     self.on_compensate(wait.event)

@@ -19,7 +19,6 @@ cdef class Holder(Alarm):
 cdef class Parts:
     cdef CollectorEvent event
 
-    cdef int drop_waiting(self) except -1
     cdef int give_up(self, str why) except -1
     cdef int abort(self, str why) except -1
     cdef list drivers(self)
@@ -36,4 +35,5 @@ cdef class Bundle(Alarm):
     cdef list items                 # runs: events, and parts of them
 
 
+cdef CollectorEvent stand_in(CollectorEvent event, object step, int kind, object what)
 cdef dict events_of(CollectorEvent run)

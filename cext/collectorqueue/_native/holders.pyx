@@ -7,8 +7,9 @@ Share), or for many events that are run as one (a Bundle).
 cimport cython
 from libc.stdint cimport int64_t
 
-from collectorqueue._native.event cimport BATCH, PART, CollectorEvent
+from collectorqueue._native.event cimport BATCH, PART, ROUTED, CollectorEvent, new_event
 from collectorqueue._native.timers cimport Alarm
+from collectorqueue._native.untracked cimport track
 
 
 cdef class Holder(Alarm):
@@ -50,10 +51,6 @@ cdef class Holder(Alarm):
 cdef class Parts:
     """What an event with several collectors is made of."""
 
-    cdef int drop_waiting(self) except -1:
-        """What has not begun does not begin."""
-        return 0
-
     cdef int give_up(self, str why) except -1:
         """The event ends ABORTED, with the results there are."""
         return 0
@@ -78,6 +75,16 @@ cdef class Share:
 
 cdef class Bundle(Alarm):
     """The runs that one run stands for."""
+
+
+cdef CollectorEvent stand_in(CollectorEvent event, object step, int kind, object what):
+    """A run that waits in an event's place in the order: for a part of it, or a batch."""
+    cdef CollectorEvent run = new_event(event.payload, event.home, event.id, event.sent_ns)
+    track(run)
+    run.flags = kind | ROUTED
+    run.route = step
+    run.waiters = what
+    return run
 
 
 cdef dict events_of(CollectorEvent run):

@@ -1,5 +1,4 @@
 """Putting: from a payload that may come in to an event that waits."""
-from libc.stdint cimport int64_t
 
 from collectorqueue._native.event cimport CollectorEvent
 from collectorqueue._native.helping cimport Helping
@@ -23,7 +22,3 @@ cdef class Intake(Helping):
     cdef CollectorEvent enter(self, Payload payload)
     cdef CollectorEvent enter_sized(self, Payload payload)
     cdef CollectorEvent drop_incoming(self, Payload payload)
-
-    # the core's
-    cdef int settle(self, CollectorEvent event, char outcome, object result,
-                    int64_t now) except -1

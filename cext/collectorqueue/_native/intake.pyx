@@ -25,6 +25,16 @@ from collectorqueue._native.untracked cimport track
 from collectorqueue.errors import ConfigError, EventDropped, QueueClosed, Unrouted
 
 
+cdef inline int put(Intake intake, CollectorEvent event) except -1:
+    """It waits for a consumer."""
+    intake.lane.push(event)
+    count_sent(intake, event.sent_ns)
+    if intake.coming == 0 and intake.turning == 0:
+        # A consumer at work takes it next, or calls for help if it must wait.
+        intake.call_for_help()
+    return 0
+
+
 cdef class Intake(Helping):
     """How payloads become events of one queue."""
 
@@ -103,11 +113,7 @@ cdef class Intake(Helping):
             event.result = copy_context()
             track(event)
         if payload.rare is None or not self.postpone(event):
-            self.lane.push(event)
-            count_sent(self, event.sent_ns)
-            if self.coming == 0 and self.turning == 0:
-                # A consumer at work takes it next, or calls for help if it must wait.
-                self.call_for_help()
+            put(self, event)
         else:
             count_sent(self, event.sent_ns)
         if self.on_sent is not None:
@@ -183,17 +189,7 @@ cdef class Intake(Helping):
         event = new_event(payload, self.home, self.sequence, monotonic_ns())
         event.flags |= ROUTED
         event.route = step
-        self.lane.push(event)
-        count_sent(self, event.sent_ns)
-        if self.coming == 0 and self.turning == 0:
-            self.call_for_help()
+        put(self, event)
         if self.on_sent is not None:
             self.on_sent(event)
         return event
-
-    # -- the core's -------------------------------------------------------------------
-
-    cdef int settle(self, CollectorEvent event, char outcome, object result,
-                    int64_t now) except -1:
-        """Give an event its one outcome."""
-        return 0

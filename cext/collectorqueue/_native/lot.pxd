@@ -3,6 +3,7 @@ from collectorqueue._native.batching cimport Batched
 from collectorqueue._native.errand cimport Errand
 from collectorqueue._native.event cimport CollectorEvent
 from collectorqueue._native.payload cimport Payload
+from collectorqueue._native.results cimport Error
 
 
 cdef class Lot(Errand):
@@ -12,4 +13,6 @@ cdef class Lot(Errand):
     cdef bint abort_item(self, CollectorEvent event, str why) except -1
 
 
-cdef Payload wire_of(list payloads, str trigger)
+cpdef Payload wire_of(list payloads, str trigger)
+cpdef list answers_from(list value)
+cdef Error remote_error(object type_name, object text, object traceback, object details)

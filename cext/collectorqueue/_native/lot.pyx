@@ -81,7 +81,7 @@ cdef class Lot(Errand):
         return True
 
 
-cdef Payload wire_of(list payloads, str trigger):
+cpdef Payload wire_of(list payloads, str trigger):
     """Many payloads as the value of one: why they were handed over, and each of them."""
     cdef Payload payload
     return Payload([trigger, [
@@ -91,7 +91,7 @@ cdef Payload wire_of(list payloads, str trigger):
     ]])
 
 
-cdef object answers_from(object value):
+cpdef list answers_from(list value):
     """What a worker made of a batch: the result of each."""
     return [Ok(each[1]) if each[0] == 0 else error_of(each) for each in value]
 
@@ -99,17 +99,14 @@ cdef object answers_from(object value):
 cdef Error error_of(entry):
     cdef Error error
     _, type_name, text, traceback, details, matched = entry
-    error = Error(RemoteError(type_name, text, traceback), details)
-    error.text = traceback
+    error = remote_error(type_name, text, traceback, details)
     error.matched = 1 if matched else 2
     return error
 
 
-def wire_batch(list payloads not None, str trigger not None):
-    """The same as `wire_of`."""
-    return wire_of(payloads, trigger)
-
-
-def read_batch(value):
-    """The same as `answers_from`."""
-    return answers_from(value)
+cdef Error remote_error(object type_name, object text, object traceback, object details):
+    """A failure in a worker, of what came of it."""
+    cdef Error error = Error.__new__(
+        Error, RemoteError(type_name, text, traceback), details)
+    error.text = traceback
+    return error

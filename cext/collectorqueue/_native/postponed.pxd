@@ -39,11 +39,12 @@ cdef class Postponed(Door):
     cdef int leave_line(self, CollectorEvent event) except -1
     cdef int advance(self, object key, KeyLine line) except -1
     cdef int join_batch(self, CollectorEvent event, object batch) except -1
+    cdef int try_batch(self, KeyLine line) except -1
     cdef int back_in_line(self, CollectorEvent event) except -1
     cdef int leave_apart(self, CollectorEvent event) except -1
     cdef int retry(self, CollectorEvent run, Step step, object answer, int64_t now) except -1
-    cdef int outcome_after(self, CollectorEvent event, Step step, int outcome, object answer,
-                           int64_t now) except -1
+    cdef int end_run(self, CollectorEvent event, Step step, int outcome, object answer,
+                     int64_t now) except -1
     cdef int wait_for_retry(self, CollectorEvent run) except -1
     cdef object conclude(self, CollectorEvent run, object answer)
     cdef Tries forget_tries(self, CollectorEvent run)
@@ -62,6 +63,8 @@ cdef class Postponed(Door):
 
     # the core's
     cdef object likely_route(self, Payload payload)
+    cdef int settle(self, CollectorEvent event, char outcome, object result,
+                    int64_t now) except -1
     cdef int put_back(self, CollectorEvent event) except -1
     cdef int wait_again(self, CollectorEvent event, char place, int64_t now) except -1
     cdef int withdraw(self, CollectorEvent event, char outcome, object error) except -1

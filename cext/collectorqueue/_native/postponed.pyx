@@ -9,14 +9,14 @@ from libc.stdint cimport int64_t
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.door cimport Door
 from collectorqueue._native.event cimport (
-    ABORTED, AT_GATE, BATCH, BEHIND, DELAYED, DROPPED, EXPIRES, FAILED, IN_BATCH, IN_HAND, IN_PARTS,
+    ABORTED, AT_GATE, BATCH, BEHIND, DELAYED, DROPPED, EXPIRES, FAILED, IN_BATCH, IN_HAND,
     KEYED, ON_TRIAL, PART, QUEUED, ROUTED, RUNNING, TO_RETRY, CollectorEvent,
 )
 from collectorqueue._native.holders cimport Holder, Parts, Share, events_of
 from collectorqueue._native.keyline cimport KeyLine
 from collectorqueue._native.lanes cimport Lane, make_sorted_lane
 from collectorqueue._native.payload cimport Payload, Terms
-from collectorqueue._native.plan cimport Step
+from collectorqueue._native.plan cimport RETRIES, Step
 from collectorqueue._native.results cimport Error, tried
 from collectorqueue._native.retrial cimport Tries
 from collectorqueue._native.worst cimport Worst
@@ -163,10 +163,7 @@ cdef class Postponed(Door):
             self.lines[key] = event     # a line is made when another comes
             return False
         line = <KeyLine>found if type(found) is KeyLine else self.line_of(key)
-        if self.droppable is None:
-            event.place = BEHIND
-        else:
-            self.stand_apart(event, BEHIND)
+        self.stand_apart(event, BEHIND)
         line.add(event)
         if line.batch is not None:
             self.try_batch(line)
@@ -225,24 +222,19 @@ cdef class Postponed(Door):
     cdef int join_batch(self, CollectorEvent event, object batch) except -1:
         """It is in a batch that fills: those behind it may join it there, in order."""
         cdef KeyLine line = self.line_of(event.payload.rare.ordering_key)
-        event.flags &= ~ON_TRIAL
-        if line.trying is event:
-            line.trying = None
         line.batch = batch
-        self.try_batch(line)
-        return 0
+        return self.try_batch(line)
 
-    def try_batch(self, KeyLine line not None):
+    cdef int try_batch(self, KeyLine line) except -1:
         """Let the next of a key see whether it goes to the batch that fills."""
-        cdef CollectorEvent event
-        if line.first is not None and line.trying is None:
-            event = line.first
-            if event not in self.tries:
-                line.next()
-                line.ahead += 1
-                line.trying = event     # one at a time: the next must not pass it
-                event.flags |= ON_TRIAL
-                self.put_back(event)
+        cdef CollectorEvent event = line.first
+        if event is None or line.trying is not None or event in self.tries:
+            return 0
+        line.next()
+        line.ahead += 1
+        line.trying = event     # one at a time: the next must not pass it
+        event.flags |= ON_TRIAL
+        return self.put_back(event)
 
     cdef int back_in_line(self, CollectorEvent event) except -1:
         """It was on its way, and cannot go on before those ahead have ended."""
@@ -287,21 +279,22 @@ cdef class Postponed(Door):
         self.retries += 1
         return AGAIN
 
-    cdef int outcome_after(self, CollectorEvent event, Step step, int outcome, object answer,
-                           int64_t now) except -1:
-        """What a run makes of its event: QUEUED, it is tried again, or its outcome."""
-        cdef int again
-        if outcome != FAILED or event.state != RUNNING:
-            return outcome
-        again = self.retry(event, step, answer, now)
-        if again == AGAIN:
-            self.wait_again(event, TO_RETRY, now)
-            if event.flags & KEYED:
-                self.back_in_line(event)
-            else:
-                self.wait_for_retry(event)
-            return QUEUED
-        return ABORTED if again == TOO_LATE else outcome
+    cdef int end_run(self, CollectorEvent event, Step step, int outcome, object answer,
+                     int64_t now) except -1:
+        """A run of an event with one collector has come to this: it is tried again, or over."""
+        cdef int again = NEVER_AGAIN
+        if step.policies & RETRIES:
+            if outcome == FAILED and event.state == RUNNING:
+                again = self.retry(event, step, answer, now)
+            if again == AGAIN:
+                self.wait_again(event, TO_RETRY, now)
+                if event.flags & KEYED:
+                    return self.back_in_line(event)
+                return self.wait_for_retry(event)
+            if again == TOO_LATE:
+                outcome = ABORTED
+            answer = self.conclude(event, answer)
+        return self.settle(event, outcome, answer, now)
 
     cdef int wait_for_retry(self, CollectorEvent run) except -1:
         """It waits until it is tried again."""
@@ -342,11 +335,7 @@ cdef class Postponed(Door):
         elif event.place == AT_GATE:
             step = event.route
             step.gate.forget(event)
-        elif event.place == IN_BATCH:
-            step = event.route
-            step.batching.forget(event)
-        elif event.place == IN_PARTS:
-            (<Parts>self.gatherings.pop(event)).drop_waiting()
+        # What fills a batch is passed over when that begins.
         if self.tries:
             self.forget_tries(event)
         event.place = IN_HAND
@@ -426,6 +415,11 @@ cdef class Postponed(Door):
     cdef object likely_route(self, Payload payload):
         """Where it would go; None: not known."""
         return None
+
+    cdef int settle(self, CollectorEvent event, char outcome, object result,
+                    int64_t now) except -1:
+        """Give an event its one outcome."""
+        return 0
 
     cdef int put_back(self, CollectorEvent event) except -1:
         """Nothing is in its way: it waits for a consumer."""

@@ -156,7 +156,7 @@ cdef class Spreading(Driver):
         return FREE
 
     cdef dict made_by_now(self):
-        return None if self.gathering is None else self.gathering.converted
+        return None if self.gathering is None else self.gathering.made_by_now()
 
     cdef object step_running(self, CollectorEvent event):
         cdef Branch branch

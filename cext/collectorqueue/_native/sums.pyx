@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
 from collectorqueue._native.clock cimport monotonic_ns
-from collectorqueue._native.counters cimport Tally, copy_tally, forget_tally, quantiles_of
+from collectorqueue._native.counters cimport copy_tally, forget_tally, quantiles_of
 from collectorqueue._native.event cimport Hub
 
 

@@ -1,5 +1,5 @@
 """Frames: what travels on the socket between the loop's process and a worker."""
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum FrameKind:
     ITEMS           # events for the worker

@@ -9,7 +9,6 @@ import contextvars
 cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
@@ -230,24 +229,10 @@ cdef class Workbench:
         return 0
 
     cdef int write_failure(self, object error, Finished *finished) except -1:
-        err = (<Error>error).err
-        if isinstance(err, str):
-            type_name, text = "collectorqueue.errors.CollectorFailed", err
-        elif isinstance(err, BaseException):
-            type_name, text = name_of(type(err)), text_of(err)
-            if isinstance(err, MemoryError):
-                finished.flags |= WORN
-        else:
-            type_name, text = name_of(err), ""
-        traceback = (<Error>error).text or ""
-        details = (<Error>error).details
+        if isinstance((<Error>error).err, MemoryError):
+            finished.flags |= WORN
         finished.kind = FAILURE
-        try:
-            self.pack(details)
-        except BaseException as exc:
-            details = f"<details that cannot be encoded: {type(exc).__name__}>"
-        self.scratch = bytearray(self.pack((
-            type_name, encodable(text[:TEXT_AT_MOST]), encodable(traceback), details)))
+        self.scratch = bytearray(self.pack(described(error, self.pack)))
         return 0
 
     cdef int64_t cpu_of(self, int64_t run_ns) noexcept:
@@ -292,6 +277,23 @@ cdef class Workbench:
     def fail(self, uint64_t sequence, Tool tool not None, BaseException exc, int64_t begun):
         """A collector has raised this."""
         self.end(sequence, tool, error_from(exc), begun, True)
+
+
+def described(Error error not None, pack):
+    """A failure as data that `pack` takes: its type, text, traceback and details."""
+    err = error.err
+    if isinstance(err, str):
+        type_name, text = "collectorqueue.errors.CollectorFailed", err
+    elif isinstance(err, BaseException):
+        type_name, text = name_of(type(err)), text_of(err)
+    else:
+        type_name, text = name_of(err), ""
+    details = error.details
+    try:
+        pack(details)
+    except BaseException as exc:
+        details = f"<details that cannot be encoded: {type(exc).__name__}>"
+    return type_name, encodable(text[:TEXT_AT_MOST]), encodable(error.text or ""), details
 
 
 def name_of(kind):

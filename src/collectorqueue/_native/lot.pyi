@@ -10,8 +10,8 @@ from collectorqueue._native.results import Error, Ok
 class Lot(Errand):
     """One batch, at a worker or on its way there."""
 
-def wire_batch(payloads: list[Payload[Any]], trigger: str) -> Payload[Any]:
+def wire_of(payloads: list[Payload[Any]], trigger: str) -> Payload[Any]:
     """Many payloads as the value of one: why they were handed over, and each of them."""
 
-def read_batch(value: Any) -> list[Ok[Any] | Error]:
+def answers_from(value: list[Any]) -> list[Ok[Any] | Error]:
     """What a worker made of a batch: the result of each."""

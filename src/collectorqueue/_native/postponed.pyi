@@ -4,7 +4,6 @@ from typing_extensions import disjoint_base
 
 from collectorqueue._native.door import Door
 from collectorqueue._native.event import CollectorEvent
-from collectorqueue._native.keyline import KeyLine
 
 @disjoint_base
 class Postponed(Door):
@@ -30,6 +29,3 @@ class Postponed(Door):
 
     def take_given_up(self) -> list[CollectorEvent]:
         """The events that the drain did not wait for; some may run still."""
-
-    def try_batch(self, line: KeyLine) -> None:
-        """Let the next of a key see whether it goes to the batch that fills."""

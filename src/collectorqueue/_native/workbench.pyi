@@ -5,6 +5,7 @@ from typing import Any, Self, final
 
 from collectorqueue._native.page import Page
 from collectorqueue._native.payload import Payload
+from collectorqueue._native.results import Error
 
 @final
 class Tool:
@@ -66,6 +67,11 @@ class Workbench:
 
     def fail(self, sequence: int, tool: Tool, exc: BaseException, begun: int) -> None:
         """A collector has raised this."""
+
+def described(
+    error: Error, pack: Callable[[Any], bytes]
+) -> tuple[str, str, str, Any]:
+    """A failure as data that `pack` takes: its type, text, traceback and details."""
 
 def name_of(kind: type[BaseException]) -> str:
     """The full name of an exception's class."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, Unpack, over
 from collectorqueue._native.batching import Batching, Payloads, wrong_length
 from collectorqueue._native.core import step_of
 from collectorqueue._native.gate import Gate
-from collectorqueue._native.lot import read_batch, wire_batch
+from collectorqueue._native.lot import answers_from, wire_of
 from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
 from collectorqueue._native.results import Error, Ok, ResultList, failure_of, result_of, tried
@@ -344,7 +344,7 @@ def called(collector: Collector, step: Step | None, payload: Payload[Any]) -> An
     if collector.batch is not None:
         alone = [given]
         given = (
-            wire_batch(alone, "flush")
+            wire_of(alone, "flush")
             if collector.runs_in == "process"
             else Payloads(alone, "flush")
         )
@@ -355,7 +355,7 @@ def called(collector: Collector, step: Step | None, payload: Payload[Any]) -> An
 def answer_of_one(collector: Collector, value: Any) -> Any:
     """What the one payload of a batch gets of what was returned for all."""
     if isinstance(value, Ok) and collector.runs_in == "process":
-        return read_batch(value.value)[0]
+        return answers_from(value.value)[0]
     if not isinstance(value, (list, ResultList)):
         return value
     if len(value) != 1:

@@ -18,13 +18,14 @@ from collectorqueue._native.retrial import Retrial
 from collectorqueue.errors import PayloadInvalid
 from collectorqueue.flow.collector import Collector
 from collectorqueue.flow.policies import classes_of
+from collectorqueue.flow.typed import Converters
 
 __all__ = ["fit"]
 
 Measure = Callable[[Any], int]
 
 
-def fit(step: Step, core: Core, measure: Measure) -> None:
+def fit(step: Step, core: Core, measure: Measure, converters: Converters) -> None:
     """Let a step keep its collector's policies; `measure` gives a value's bytes."""
     collector: Collector = step.collector
     retry = collector.retry
@@ -38,6 +39,12 @@ def fit(step: Step, core: Core, measure: Measure) -> None:
         )  # fmt: skip
     if collector.timeout is not None and collector.runs_in != "process":
         step.give_time(collector.timeout)
+    convert = converters.of(collector) if collector.runs_in != "process" else None
+    if convert is not None:
+        checked = collector.validate == "send"
+        step.convert_by(convert, checked)
+        if checked:
+            core.validate_sends()
     limits = Limits(step, core)
     limits.keep()
     collector.on_limits_changed(step, limits.keep)

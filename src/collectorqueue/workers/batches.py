@@ -14,12 +14,12 @@ import msgspec
 from collectorqueue._native.batching import Payloads, wrong_length
 from collectorqueue._native.payload import Delivery, Payload
 from collectorqueue._native.results import Error, Ok, failure_of, result_of
+from collectorqueue._native.workbench import described
 from collectorqueue.workers.encoding import Encoding
 
 __all__ = ["BatchRunner"]
 
 Item = tuple[msgspec.Raw, int, Any, int | None]
-TEXT_AT_MOST = 65536  # characters of an exception's message
 DELIVERIES = (Delivery.BROADCAST, Delivery.KEY, Delivery.TOPIC)  # by their numbers
 
 
@@ -98,28 +98,4 @@ class BatchRunner:
                 return self._entry(failure_of(self._encoding.explain(result.value, unfit)))
             return (0, msgspec.Raw(packed))
         matched = self._is_retried is not None and self._is_retried(result.err)
-        return (1, *described(result), matched)
-
-
-def described(error: Error) -> tuple[str, str, str, Any]:
-    """A failure as data: type, text, traceback and details."""
-    err = error.err
-    kind = err if isinstance(err, type) else type(err)
-    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
-    if isinstance(err, str):
-        name = "collectorqueue.errors.CollectorFailed"
-    try:
-        text = str(err)[:TEXT_AT_MOST]
-    except BaseException as refusal:  # an exception may refuse to be a text
-        text = f"<its text could not be had: {type(refusal).__name__}>"
-    details = error.details
-    try:
-        msgspec.msgpack.encode(details)
-    except Exception as unfit:
-        details = f"<details that cannot be encoded: {type(unfit).__name__}>"
-    return name, encodable(text), encodable(error.traceback), details
-
-
-def encodable(text: str) -> str:
-    """The text, with what UTF-8 cannot hold written as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
+        return (1, *described(result, msgspec.msgpack.encode), matched)
