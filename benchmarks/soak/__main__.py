@@ -3,7 +3,10 @@
 Prints a JSON object for each fault and each run, and a last one with the verdict; with
 `--json` they go to a file instead. Exit code 0 if every event that was sent has ended
 exactly once, as counted from outside, and nothing was left behind; else 1, and the command
-that repeats it.
+that repeats it. The counted proofs are commands of their own, each with `--help`:
+
+    exits       closes at random instants: nothing is lost unreported, none is late
+    kills       workers killed at random moments: nothing is lost, doubled or hung
 """
 
 from __future__ import annotations
@@ -13,17 +16,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.soak.command import conclude, parser_of, run_quietly, setting
+from benchmarks.soak.exits import exits
 from benchmarks.soak.journal import Journal
+from benchmarks.soak.kills import kills
 from benchmarks.soak.soaking import Soak
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {}
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"exits": exits, "kills": kills}
 
 
 def soak(arguments: Sequence[str]) -> int:
     """The soak itself."""
     parser = parser_of("", __doc__)
     parser.add_argument("--minutes", type=float, default=1.0, help="(1)")
-    parser.add_argument("--events", type=int, help="end after so many, if time is not up")
+    parser.add_argument(
+        "--events", type=int, help="end after so many, if time is not up"
+    )
     parser.add_argument("--json", type=Path, metavar="OUT", help="where the lines go")
     options = parser.parse_args(arguments)
     journal = Journal(options.json)

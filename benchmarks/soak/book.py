@@ -24,10 +24,10 @@ SHOWN = 5  # of each kind of problem
 class Book:
     """The account of one run of a queue, from its start to its end.
 
-        book = Book({"receipt": 1})         # collector key -> runs of an event at most
-        forget = queue.observe(book)
-        ...
-        problems = book.problems(await queue.close())
+    book = Book({"receipt": 1})         # collector key -> runs of an event at most
+    forget = queue.observe(book)
+    ...
+    problems = book.problems(await queue.close())
     """
 
     def __init__(self, most: Mapping[str, int]) -> None:
@@ -62,7 +62,9 @@ class Book:
         """By who sent it: the send returned, with this event if it returns any."""
         self.returned.add(number)
         if event is not None and self.events.get(number) is not event:
-            self.noticed.append(f"the send of {number} returned another event, {event!r}")
+            self.noticed.append(
+                f"the send of {number} returned another event, {event!r}"
+            )
 
     # -- checking -----------------------------------------------------------------
 
@@ -72,23 +74,39 @@ class Book:
             *self.noticed[:SHOWN],
             *some("was accepted, and is lost", self.returned - self.events.keys()),
             *some("was refused, and came in", self.refused & self.events.keys()),
-            *some("has not ended", (n for n, e in self.events.items() if not e.is_done())),
+            *some(
+                "has not ended", (n for n, e in self.events.items() if not e.is_done())
+            ),
             *some(
                 "did not end exactly once",
                 (n for n in self.events if self.settled[n] != 1),
             ),
-            *some("ended, and was never sent", self.settled.keys() - self.events.keys()),
+            *some(
+                "ended, and was never sent", self.settled.keys() - self.events.keys()
+            ),
         ]
         return found + self._begun() + self._in_order() + self._sums(report)
+
+    def unreported(self, report: DrainReport) -> list[str]:
+        """What a close aborted without saying so, where nobody else aborts anything."""
+        aborted = {n for n, e in self.events.items() if e.outcome is Outcome.ABORTED}
+        reported = {payload.value[0] for payload in report.aborted}
+        return some("was aborted, and is not reported", aborted - reported)
 
     def _begun(self) -> list[str]:
         begun = Counter(self.begins)
         outcomes = {number: event.outcome for number, event in self.events.items()}
         return [
-            *some("began, and was never accepted", {n for _, n in begun} - outcomes.keys()),
+            *some(
+                "began, and was never accepted", {n for _, n in begun} - outcomes.keys()
+            ),
             *some(
                 "began too often",
-                ((n, key, times) for (key, n), times in begun.items() if times > self.most[key]),
+                (
+                    (n, key, times)
+                    for (key, n), times in begun.items()
+                    if times > self.most[key]
+                ),
             ),
             *some(
                 "ended ok without having begun",
@@ -117,7 +135,11 @@ class Book:
             ids = [self.events[each].id for each in begun if each in self.events]
             found += some(
                 f"of ordering key {key!r} began out of order",
-                (n for n, one, next in zip(begun, ids, ids[1:], strict=False) if one >= next),
+                (
+                    n
+                    for n, one, next in zip(begun, ids, ids[1:], strict=False)
+                    if one >= next
+                ),
             )
         return found
 
@@ -127,7 +149,9 @@ class Book:
         if report.ledger != ours:
             found.append(f"the ledger says {report.ledger}, counted were {ours}")
         reported = Counter(payload.value[0] for payload in report.aborted)
-        found += some("was reported twice", (n for n, times in reported.items() if times > 1))
+        found += some(
+            "was reported twice", (n for n, times in reported.items() if times > 1)
+        )
         found += some(
             "was reported as aborted, and is not",
             (n for n in reported if self.events[n].outcome is not Outcome.ABORTED),

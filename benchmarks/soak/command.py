@@ -56,14 +56,18 @@ def setting(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def conclude(name: str, arguments: Sequence[str], seed: int, problems: Sequence[str]) -> int:
+def conclude(
+    name: str, arguments: Sequence[str], seed: int, problems: Sequence[str]
+) -> int:
     """Print what failed and the command that repeats it; the exit code."""
     if not problems:
         return 0
     for problem in problems:
         print(f"FAILED: {problem}")
     words = [PROGRAM, name, *arguments]
-    if "--seed" not in arguments and not any(each.startswith("--seed=") for each in arguments):
+    if "--seed" not in arguments and not any(
+        each.startswith("--seed=") for each in arguments
+    ):
         words += ["--seed", str(seed)]
     print("repeat with: " + " ".join(filter(None, words)))
     return 1

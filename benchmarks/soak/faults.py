@@ -13,30 +13,67 @@ import random
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, Protocol
 
 from benchmarks.soak.handlers import ACTS, DEADLY, HERE
-from benchmarks.soak.load import Load
-from collectorqueue.errors import CollectorQueueError
+from collectorqueue import CollectorEvent, CollectorQueue
 
-__all__ = ["Faults"]
+__all__ = ["Faults", "Target"]
 
 CONSUMER = "collectorqueue consumer "  # how the names of their tasks begin
 
 Fault = Callable[[], dict[str, Any] | None]
 
 
+class Target(Protocol):
+    """What is harmed."""
+
+    @property
+    def queue(self) -> CollectorQueue:
+        """That runs."""
+
+    @property
+    def keys(self) -> list[str]:
+        """Of all its collectors."""
+
+    @property
+    def loop_keys(self) -> list[str]:
+        """Of those whose handlers may do anything on the loop."""
+
+    @property
+    def worker_keys(self) -> list[str]:
+        """Of those in worker processes; empty: there are none."""
+
+    @property
+    def crowd(self) -> Collection[asyncio.Task[Any]]:
+        """Tasks that may be cancelled."""
+
+    @property
+    def recent(self) -> list[CollectorEvent]:
+        """Events that may be cancelled."""
+
+    def poison(self, key: str, act: str, seconds: float) -> bool:
+        """Send an event that makes a handler act; False: it was refused."""
+
+
 class Faults:
-    """Those of one run; `tell(record)` is called for each that was done."""
+    """Those of one run; `tell(record)` is called for each that was done.
+
+    `rest_s`: seconds between two of them at most.
+    """
 
     def __init__(
-        self, load: Load, dice: random.Random, tell: Callable[[dict[str, Any]], None]
+        self,
+        target: Target,
+        dice: random.Random,
+        tell: Callable[[dict[str, Any]], None],
+        rest_s: float = 0.15,
     ) -> None:
-        self._load = load
-        self._queue = load.stage.queue
+        self._target = target
         self._dice = dice
         self._tell = tell
+        self._rest_s = rest_s
         self._restore: list[Callable[[], object]] = []
 
     async def reign(self) -> None:
@@ -52,7 +89,7 @@ class Faults:
             "garbage storm": self._storm,
             "pool resized": self._resize,
         }
-        if self._load.stage.has_workers:
+        if self._target.worker_keys:
             kinds |= {
                 "worker killed": self._kill,
                 "worker dies of an event": self._poison_worker,
@@ -62,7 +99,7 @@ class Faults:
             }
         try:
             while True:
-                await asyncio.sleep(self._dice.random() * 0.15)
+                await asyncio.sleep(self._dice.random() * self._rest_s)
                 name = self._dice.choice(list(kinds))
                 if (done := kinds[name]()) is not None:
                     self._tell({"fault": name, **done})
@@ -86,35 +123,33 @@ class Faults:
     # -- what events do -----------------------------------------------------------
 
     def _poison(self) -> dict[str, Any] | None:
-        return self._send_all(self._dice.choice(ACTS), self._load.stage.keys)
+        return self._send(self._dice.choice(ACTS), self._target.keys)
 
     def _poison_here(self) -> dict[str, Any] | None:
-        keys = ["waits", "retried", "limited", "timed"]
-        return self._send_all(self._dice.choice(HERE), keys, self._dice.random() * 0.05)
+        seconds = self._dice.random() * 0.05
+        return self._send(self._dice.choice(HERE), self._target.loop_keys, seconds)
 
     def _poison_worker(self) -> dict[str, Any] | None:
-        return self._send_all(self._dice.choice(DEADLY), ["once", "again", "together"])
+        return self._send(self._dice.choice(DEADLY), self._target.worker_keys)
 
-    def _send_all(self, act: str, keys: list[str], seconds: float = 0.0) -> dict[str, Any] | None:
-        book, stage = self._load.book, self._load.stage
-        sent = 0
-        for _ in range(self._dice.choice([1, 3, 10])):
-            number, key = stage.next_number(), self._dice.choice(keys)
-            book.wanted[number] = (key,)
-            try:
-                event = stage.queue.publisher.send_nowait([number, act, seconds], keys=key)
-            except CollectorQueueError:
-                book.refused.add(number)
-                continue
-            book.note_accepted(number, event)
-            sent += 1
+    def _send(
+        self, act: str, keys: list[str], seconds: float = 0.0
+    ) -> dict[str, Any] | None:
+        sent = sum(
+            self._target.poison(self._dice.choice(keys), act, seconds)
+            for _ in range(self._dice.choice([1, 3, 10]))
+        )
         return {"act": act, "events": sent} if sent else None
 
     # -- what is done to the loop's side ------------------------------------------
 
     def _consumers(self) -> list[asyncio.Task[Any]]:
         return sorted(
-            (task for task in asyncio.all_tasks() if task.get_name().startswith(CONSUMER)),
+            (
+                task
+                for task in asyncio.all_tasks()
+                if task.get_name().startswith(CONSUMER)
+            ),
             key=lambda task: int(task.get_name().removeprefix(CONSUMER)),
         )
 
@@ -126,16 +161,16 @@ class Faults:
         return {"consumers": len(consumers)}
 
     def _cancel_crowd(self) -> dict[str, Any] | None:
-        crowd = sorted(self._load.crowd, key=id)
+        crowd = sorted(self._target.crowd, key=id)
         cancelled = crowd if self._dice.random() < 0.2 else crowd[:5]
         for task in cancelled:
             task.cancel()
         return {"tasks": len(cancelled)} if cancelled else None
 
     def _cancel_events(self) -> dict[str, Any] | None:
-        if not self._load.recent:
+        if not self._target.recent:
             return None
-        chosen = self._dice.choices(self._load.recent, k=20)
+        chosen = self._dice.choices(self._target.recent, k=20)
         return {"events": sum(event.cancel() for event in chosen)}
 
     def _block(self) -> dict[str, Any] | None:
@@ -145,8 +180,10 @@ class Faults:
 
     def _observe_badly(self) -> dict[str, Any] | None:
         error = self._dice.choice([ValueError, asyncio.CancelledError, GeneratorExit])
-        name = self._dice.choice(["on_sent", "on_started", "on_settled", "on_overflowed"])
-        self._restore.append(self._queue.observe(BadObserver(name, error)))
+        name = self._dice.choice(
+            ["on_sent", "on_started", "on_settled", "on_overflowed"]
+        )
+        self._restore.append(self._target.queue.observe(BadObserver(name, error)))
         return {"method": name, "error": error.__name__}
 
     def _storm(self) -> dict[str, Any] | None:
@@ -157,7 +194,7 @@ class Faults:
 
     def _resize(self) -> dict[str, Any] | None:
         most = self._dice.choice([4, 8, 32])
-        self._queue.max_consumers = most
+        self._target.queue.max_consumers = most
         return {"max_consumers": most}
 
     # -- what is done to processes ------------------------------------------------
@@ -165,11 +202,11 @@ class Faults:
     def _resize_workers(self) -> dict[str, Any] | None:
         choices: list[int | tuple[int, int]] = [1, 2, (1, 3)]
         workers = self._dice.choice(choices)
-        self._queue.workers = workers
+        self._target.queue.workers = workers
         return {"workers": workers}
 
     def _kill(self) -> dict[str, Any] | None:
-        stats = self._queue.metrics.workers
+        stats = self._target.queue.metrics.workers
         if stats is None or not stats.workers:
             return None
         number = self._dice.choice([signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
@@ -195,7 +232,9 @@ class Faults:
             lowest = file.fileno()
         self._kill()
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
-        self._restore.append(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)))
+        self._restore.append(
+            lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        )
         return {"files": lowest}
 
 

@@ -124,8 +124,9 @@ def once(payload: Payload[list[Any]], ctx: Context) -> Any:
 
 async def again(payload: Payload[list[Any]], ctx: Context) -> Any:
     """For an idempotent collector: run again when its worker has died."""
+    result = act_in_worker("again", payload.value, ctx)
     await asyncio.sleep(0)
-    return act_in_worker("again", payload.value, ctx)
+    return result
 
 
 def together(payloads: list[Payload[list[Any]]], ctx: Context) -> list[Any]:

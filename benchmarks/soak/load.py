@@ -33,6 +33,10 @@ class Load:
 
     def __init__(self, stage: Stage, dice_for: Callable[[str], random.Random]) -> None:
         self.stage = stage
+        self.queue = stage.queue
+        self.keys = stage.keys
+        self.loop_keys = stage.loop_keys
+        self.worker_keys = stage.worker_keys
         self.publisher = stage.queue.publisher
         self.book = stage.book
         self.crowd: set[asyncio.Task[Any]] = set()
@@ -81,6 +85,18 @@ class Load:
             if thread.is_alive():
                 found.append(f"waits for ever: {thread!r}")
         return found
+
+    def poison(self, key: str, act: str, seconds: float) -> bool:
+        """Send an event that makes a handler act; False: it was refused."""
+        number = self.stage.next_number()
+        self.book.wanted[number] = (key,)
+        try:
+            event = self.publisher.send_nowait([number, act, seconds], keys=key)
+        except CollectorQueueError:
+            self.book.refused.add(number)
+            return False
+        self.book.note_accepted(number, event)
+        return True
 
     # -- actors -------------------------------------------------------------------
 
@@ -149,7 +165,7 @@ class Load:
         task = asyncio.create_task(self._quietly(way, dice))
         self.crowd.add(task)
         task.add_done_callback(self.crowd.discard)
-        if not self.stage.queue.is_running:
+        if not self.queue.is_running:
             self.stop()
 
     async def _quietly(
@@ -162,7 +178,9 @@ class Load:
 
     async def _ask(self, dice: random.Random) -> None:
         _, value, where = self.an_event(dice)
-        await self.publisher.request(value, **where, timeout=dice.choice([None, 0.05, 1.0]))
+        await self.publisher.request(
+            value, **where, timeout=dice.choice([None, 0.05, 1.0])
+        )
 
     async def _ask_as_threads_do(self, dice: random.Random) -> None:
         _, value, where = self.an_event(dice)
@@ -198,7 +216,10 @@ class Load:
             return
         try:
             self.publisher.send_threadsafe(
-                value, **where, block=dice.random() < 0.7, timeout=dice.choice([0.01, 0.5])
+                value,
+                **where,
+                block=dice.random() < 0.7,
+                timeout=dice.choice([0.01, 0.5]),
             )
         except BaseException:
             self.book.refused.add(number)
@@ -226,7 +247,7 @@ class Load:
 
     def _address(self, dice: random.Random) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Where to, and the collectors that this means."""
-        keys = self.stage.keys
+        keys = self.keys
         kind = dice.random()
         if kind < 0.7:
             # Most go where an event costs little.

@@ -29,7 +29,10 @@ class Residue:
             if time.monotonic() >= until:
                 break
             await asyncio.sleep(0.01)
-        return [f"left over {kind}: {sorted(map(str, found))}" for kind, found in left.items()]
+        return [
+            f"left over {kind}: {sorted(map(str, found))}"
+            for kind, found in left.items()
+        ]
 
 
 def resident_bytes() -> int:

@@ -36,7 +36,9 @@ GROWTH_BYTES = 24 * 2**20
 class Soak:
     """One soak; `problems` is its verdict."""
 
-    def __init__(self, seed: int, journal: Journal, seconds: float, events: int | None) -> None:
+    def __init__(
+        self, seed: int, journal: Journal, seconds: float, events: int | None
+    ) -> None:
         self._seed = seed
         self._journal = journal
         self._seconds = seconds
@@ -64,7 +66,8 @@ class Soak:
                 stage = Stage(dice, Path(folder), self._numbers.__next__)
                 for start in range(dice.choice(STARTS)):
                     seconds = min(
-                        dice.uniform(*RUN_S), max(0.2, begun + self._seconds - time.monotonic())
+                        dice.uniform(*RUN_S),
+                        max(0.2, begun + self._seconds - time.monotonic()),
                     )
                     await self._run_once(stage, f"{number}.{start}", seconds)
                     left = await residue.beyond()
@@ -146,7 +149,9 @@ class Soak:
     def verdict(self) -> dict[str, Any]:
         """The last line of the journal."""
         totals = dict(self.totals)
-        ends = sum(totals.get(n, 0) for n in ("ok", "failed", "unrouted", "dropped", "aborted"))
+        ends = sum(
+            totals.get(n, 0) for n in ("ok", "failed", "unrouted", "dropped", "aborted")
+        )
         return {
             "seed": self._seed,
             "verdict": "failed" if self.problems else "holds",

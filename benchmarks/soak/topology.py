@@ -30,10 +30,11 @@ from collectorqueue.errors import CollectorQueueError
 
 __all__ = ["TOPICS", "Stage"]
 
+RERUNS = 3  # of an idempotent run whose worker died, at most
 # key -> runs of one event at most
 MOST = {
     "inline": 1, "waits": 1, "sends": 1, "asks": 1, "retried": 3, "batched": 1, "limited": 1,
-    "rated": 1, "timed": 1, "thread": 1, "once": 1, "again": 3, "together": 1,
+    "rated": 1, "timed": 1, "thread": 1, "once": 1, "again": 1 + RERUNS, "together": 1,
 }  # fmt: skip
 TOPICS: dict[str, tuple[str, ...]] = {
     "light": ("inline", "waits"),
@@ -51,11 +52,15 @@ class Stage:
     It outlives a run of the queue: `open_book()` begins the account of the next.
     """
 
-    def __init__(self, dice: random.Random, folder: Path, numbers: Callable[[], int]) -> None:
+    loop_keys = ["waits", "retried", "limited", "timed"]  # that may do anything there
+
+    def __init__(
+        self, dice: random.Random, folder: Path, numbers: Callable[[], int]
+    ) -> None:
         self.dice = dice
         self.next_number = numbers
         self.notes = folder / "begun-in-workers"
-        self.has_workers = dice.random() < 0.6
+        self.worker_keys = list(handlers.WORKER_KEYS) if dice.random() < 0.6 else []
         self.queue_type = dice.choice(list(QueueType))
         self.options: dict[str, Any] = {
             "queue_type": self.queue_type,
@@ -67,7 +72,7 @@ class Stage:
             "drain_timeout": 2.0,
             "propagate_context": dice.random() < 0.2,
         }
-        if self.has_workers:
+        if self.worker_keys:
             self.options["workers"] = dice.choice([1, 2, (1, 3)])
             self.options["max_events_per_worker"] = dice.choice([None, None, 200])
         self.queue = CollectorQueue(self._collectors(), **self.options)
@@ -107,7 +112,7 @@ class Stage:
                 timeout=THREAD_TIMEOUT_S,
             ),
         ]  # fmt: skip
-        return found + (self._in_workers() if self.has_workers else [])
+        return found + (self._in_workers() if self.worker_keys else [])
 
     def _in_workers(self) -> list[Collector]:
         shared: dict[str, Any] = {
@@ -121,10 +126,19 @@ class Stage:
         return [
             Collector("once", handlers.once, topics="far", ctx=notes(), **shared),
             Collector(
-                "again", handlers.again, topics="far", ctx=notes(), idempotent=True, **shared
+                "again",
+                handlers.again,
+                topics="far",
+                ctx=notes(),
+                idempotent=True,
+                **shared,
             ),
             Collector(
-                "together", handlers.together, ctx=notes(), batch=Batch(8, wait=0.01), **shared
+                "together",
+                handlers.together,
+                ctx=notes(),
+                batch=Batch(8, wait=0.01),
+                **shared,
             ),
         ]
 
@@ -133,7 +147,11 @@ class Stage:
     def _note(self, key: str, payload: Payload[Any]) -> None:
         self.book.note_begin(key, payload.value[0])
         # What is delayed joins the line of its key only afterwards.
-        if payload.ordering_key is not None and payload.delay is None and payload.keys == (key,):
+        if (
+            payload.ordering_key is not None
+            and payload.delay is None
+            and payload.keys == (key,)
+        ):
             self.book.runs.append(((key, payload.ordering_key), payload.value[0]))
 
     def _on_loop(self, key: str) -> Callable[[Payload[Any]], Any]:

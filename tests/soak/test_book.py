@@ -9,7 +9,13 @@ import msgspec
 import pytest
 
 from benchmarks.soak.book import Book
-from collectorqueue import Collector, CollectorEvent, CollectorQueue, DrainReport, Payload
+from collectorqueue import (
+    Collector,
+    CollectorEvent,
+    CollectorQueue,
+    DrainReport,
+    Payload,
+)
 from tests.support import virtual
 
 
@@ -106,7 +112,11 @@ async def test_what_is_wrong_is_found(wrong: str) -> None:
 async def test_a_ledger_that_says_otherwise_is_found() -> None:
     book = Book({"handle": 1})
     report, _ = await kept_by(book)
-    for doctored in (more(report, ok=2), more(report, accepted=4), more(report, failed=1)):
+    for doctored in (
+        more(report, ok=2),
+        more(report, accepted=4),
+        more(report, failed=1),
+    ):
         (problem,) = book.problems(doctored)
         assert problem.startswith("the ledger says Ledger(")
 
