@@ -8,6 +8,7 @@ import inspect
 import time
 import weakref
 from collections.abc import Coroutine
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -54,6 +55,35 @@ async def test_an_event_goes_from_queued_to_running_to_its_outcome() -> None:
         assert (event.outcome, event.is_done()) == (Outcome.OK, True)
         assert event.get_result() == results
         assert repr(event) == f"<CollectorEvent id={event.id} ok Payload(7)>"
+
+
+@both_loops
+async def test_many_who_wait_for_one_event_are_woken_over_several_turns() -> None:
+    """In the order in which they came; who is cancelled meanwhile is not woken."""
+    queue, gate = gated()
+    woken: list[int] = []
+    async with queue:
+        event = await queue.publisher.send(7)
+
+        async def wait(number: int) -> None:
+            assert await event == [Ok(7)]
+            woken.append(number)
+
+        tasks = [asyncio.create_task(wait(number)) for number in range(1000)]
+        await ticks(3)
+        gate.open()
+        counts = []
+        while len(woken) < 900:
+            await ticks(1)
+            counts.append(len(woken))
+            if 0 < len(woken) < 300:
+                for task in tasks[900:]:
+                    task.cancel()
+        await asyncio.wait(tasks)
+        assert woken == list(range(900))
+        steps = [after - before for before, after in pairwise(counts) if after > before]
+        assert max(steps) == 256
+        assert all(task.cancelled() for task in tasks[900:])
 
 
 @both_loops
