@@ -7,6 +7,7 @@ that repeats it. The counted proofs are commands of their own, each with `--help
 
     exits       closes at random instants: nothing is lost unreported, none is late
     kills       workers killed at random moments: nothing is lost, doubled or hung
+    waiters     100,000 who wait: how soon they are woken, how long the loop stalls
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from benchmarks.soak.exits import exits
 from benchmarks.soak.journal import Journal
 from benchmarks.soak.kills import kills
 from benchmarks.soak.soaking import Soak
+from benchmarks.soak.waiters import waiters
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"exits": exits, "kills": kills}
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"exits": exits, "kills": kills, "waiters": waiters}
 
 
 def soak(arguments: Sequence[str]) -> int:
