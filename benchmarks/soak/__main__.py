@@ -5,6 +5,7 @@ Prints a JSON object for each fault and each run, and a last one with the verdic
 exactly once, as counted from outside, and nothing was left behind; else 1, and the command
 that repeats it. The counted proofs are commands of their own, each with `--help`:
 
+    ledger      millions of events with faults throughout: the ledger is exact
     exits       closes at random instants: nothing is lost unreported, none is late
     kills       workers killed at random moments: nothing is lost, doubled or hung
     waiters     100,000 who wait: how soon they are woken, how long the loop stalls
@@ -20,10 +21,16 @@ from benchmarks.soak.command import conclude, parser_of, run_quietly, setting
 from benchmarks.soak.exits import exits
 from benchmarks.soak.journal import Journal
 from benchmarks.soak.kills import kills
+from benchmarks.soak.ledger import ledger
 from benchmarks.soak.soaking import Soak
 from benchmarks.soak.waiters import waiters
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"exits": exits, "kills": kills, "waiters": waiters}
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "ledger": ledger,
+    "exits": exits,
+    "kills": kills,
+    "waiters": waiters,
+}
 
 
 def soak(arguments: Sequence[str]) -> int:

@@ -22,6 +22,8 @@ from collectorqueue import CollectorEvent, CollectorQueue
 __all__ = ["Faults", "Target"]
 
 CONSUMER = "collectorqueue consumer "  # how the names of their tasks begin
+STORM = 20  # allocations between two passes of the garbage collector
+LASTS_S = 0.05  # at most, what is put back: a storm, a limit
 
 Fault = Callable[[], dict[str, Any] | None]
 
@@ -104,7 +106,7 @@ class Faults:
                 if (done := kinds[name]()) is not None:
                     self._tell({"fault": name, **done})
                 if self._restore:
-                    await asyncio.sleep(self._dice.random() * 0.1)
+                    await asyncio.sleep(self._dice.random() * LASTS_S)
                     self._put_back()
         finally:
             self._put_back()
@@ -188,7 +190,7 @@ class Faults:
 
     def _storm(self) -> dict[str, Any] | None:
         before = gc.get_threshold()
-        gc.set_threshold(1)
+        gc.set_threshold(STORM, *before[1:])
         self._restore.append(lambda: gc.set_threshold(*before))
         return {}
 

@@ -31,6 +31,7 @@ __all__ = ["cancelled", "one_each", "one_event", "waiters"]
 WOKEN_S = 1.0
 STALL_S = 0.05
 CANCELLED_S = 0.1
+HUNG_S = 60.0
 
 Sample = dict[str, float]
 
@@ -58,6 +59,8 @@ class Crowd:
             let_go()
             while self._left:
                 await asyncio.sleep(0)
+                if perf_counter() - begun > HUNG_S:
+                    raise TimeoutError(f"{self._left} wait for ever")
             seconds = perf_counter() - begun
         await asyncio.wait(self.tasks)
         return {"seconds": seconds, "stall_s": max(ticker.lags)}
@@ -84,7 +87,9 @@ async def waiting(count: int, events: int, *, cancel: bool = False) -> Sample:
     async with queue:
         sent = [queue.publisher.send_nowait(None, keys="first")]
         await asyncio.sleep(0)
-        sent += [queue.publisher.send_nowait(None, keys="rest") for _ in range(events - 1)]
+        sent += [
+            queue.publisher.send_nowait(None, keys="rest") for _ in range(events - 1)
+        ]
         crowd = Crowd(count, lambda number: sent[number % events])
         sample = await crowd.gone(crowd.cancel if cancel else gate.set)
         gate.set()
@@ -121,7 +126,9 @@ async def bare(count: int, *, cancel: bool = False) -> Sample:
 
 def medians(samples: Sequence[Sample]) -> Sample:
     """Of each figure."""
-    return {what: statistics.median(each[what] for each in samples) for what in samples[0]}
+    return {
+        what: statistics.median(each[what] for each in samples) for what in samples[0]
+    }
 
 
 def exceeded(seen: Sample, floor: Sample, bounds: Sample) -> list[str]:
@@ -163,6 +170,11 @@ def waiters(arguments: Sequence[str]) -> int:
         floor = sampled(partial(bare, count, cancel=case is cancelled))
         found = exceeded(medians(samples), medians(floor), bounds)
         problems += [f"{name}: {each}" for each in found]
-        line = {"case": name, "waiters": count, "samples": samples, "bare futures": floor}
+        line = {
+            "case": name,
+            "waiters": count,
+            "samples": samples,
+            "bare futures": floor,
+        }
         print(json.dumps(line), flush=True)
     return conclude("waiters", arguments, options.seed, problems)
