@@ -1,9 +1,10 @@
-"""`python -m benchmarks.soak`: load, faults, scaling, drains and restarts on the real thing.
+"""`python -m benchmarks.soak`: load, faults and restarts on the real thing.
 
 Prints a JSON object for each fault and each run, and a last one with the verdict; with
 `--json` they go to a file instead. Exit code 0 if every event that was sent has ended
-exactly once, as counted from outside, and nothing was left behind; else 1, and the command
-that repeats it. The counted proofs are commands of their own, each with `--help`:
+exactly once, as counted from outside, and nothing was left behind; else 1, and the
+command that repeats it. The counted proofs are commands of their own, each with
+`--help`:
 
     ledger      millions of events with faults throughout: the ledger is exact
     exits       closes at random instants: nothing is lost unreported, none is late

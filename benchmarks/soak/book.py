@@ -1,10 +1,11 @@
 """The book: which events were sent, begun and ended, as seen from outside of the queue.
 
-Rules of residence: noting and checking. The queue's ledger is not believed, it is compared.
+Rules of residence: noting and checking. The queue's ledger is not believed, it is
+compared.
 
 Each event's value begins with a number of its own. Who sent it notes whether that was
-accepted or refused, an observer notes that it came in and that it ended, and handlers note
-that they begin. `begins` and `runs` are appended to from any thread.
+accepted or refused, an observer notes that it came in and that it ended, and handlers
+note that they begin. `begins` and `runs` are appended to from any thread.
 """
 
 from __future__ import annotations
@@ -137,8 +138,8 @@ class Book:
                 f"of ordering key {key!r} began out of order",
                 (
                     n
-                    for n, one, next in zip(begun, ids, ids[1:], strict=False)
-                    if one >= next
+                    for n, one, after in zip(begun, ids, ids[1:], strict=False)
+                    if one >= after
                 ),
             )
         return found

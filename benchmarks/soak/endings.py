@@ -67,7 +67,7 @@ ENDINGS: dict[str, Ending] = {
 async def end(
     queue: CollectorQueue, name: str, dice: random.Random
 ) -> tuple[DrainReport, dict[str, Any]]:
-    """End it in this way; the report, and how many seconds after its deadline that was."""
+    """End it in this way; the report, and how late that was."""
     begun = time.monotonic()
     allowed_s = await ENDINGS[name](queue, dice)
     late_s = time.monotonic() - begun - allowed_s

@@ -1,10 +1,10 @@
 """`python -m benchmarks.soak exits`: closes at random instants, under load.
 
-For each kind of queue, `--count` queues are closed, each at an instant and with a timeout
-by chance, while senders send and handlers run, wait, fail, or clean up when they are
-cancelled. Of each: every event that was sent has ended once, the report names exactly those
-that were aborted, no sender waits for ever, no task is left, and it was closed at most half
-a second after its deadline.
+For each kind of queue, `--count` queues are closed, each at an instant and with a
+timeout by chance, while senders send and handlers run, wait, fail, or clean up when
+they are cancelled. Of each: every event that was sent has ended once, the report names
+exactly those that were aborted, no sender waits for ever, no task is left, and it was
+closed at most half a second after its deadline.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The faults: what is done to a queue while it is under load, one after the other.
 
-Rules of residence: doing harm, and telling of it. Nothing here looks whether it was borne.
+Rules of residence: doing harm, and telling of it. Nothing here looks whether it was
+borne.
 """
 
 from __future__ import annotations
@@ -94,6 +95,7 @@ class Faults:
         if self._target.worker_keys:
             kinds |= {
                 "worker killed": self._kill,
+                "worker stopped for a while": self._stop_worker,
                 "worker dies of an event": self._poison_worker,
                 "fork server killed": self._kill_server,
                 "files run out": self._exhaust_files,
@@ -218,6 +220,20 @@ class Faults:
                 os.kill(each.pid, number)
                 killed += 1
         return {"signal": number.name, "workers": killed}
+
+    def _stop_worker(self) -> dict[str, Any] | None:
+        stats = self._target.queue.metrics.workers
+        if stats is None or not stats.workers:
+            return None
+        pid = self._dice.choice(stats.workers).pid
+
+        def send(number: signal.Signals) -> None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+        send(signal.SIGSTOP)
+        self._restore.append(lambda: send(signal.SIGCONT))
+        return {}
 
     def _kill_server(self) -> dict[str, Any] | None:
         killed = 0

@@ -1,7 +1,8 @@
 """What the collectors of a soak do: note that they begin, then act as the payload says.
 
-A value is `[number, act, seconds]`. Worker processes note what they begin in a file, which
-each of them appends to: one write is whole or is not there, whenever its writer is killed.
+A value is `[number, act, seconds]`. Worker processes note what they begin in a file,
+which each of them appends to: one write is whole or is not there, whenever its writer
+is killed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 from collectorqueue import Context, Error, Payload
 
 __all__ = [
-    "ACTS", "DEADLY", "HERE", "WORKER_KEYS", "Unusual", "act_here", "again", "begun_in_workers",
+    "ACTS", "DEADLY", "HERE", "WORKER_KEYS", "act_here", "again", "begun_in_workers",
     "keeping_notes", "once", "raise_it", "together",
 ]  # fmt: skip
 

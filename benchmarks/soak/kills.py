@@ -1,10 +1,10 @@
-"""`python -m benchmarks.soak kills`: workers killed at random moments while events stream.
+"""`python -m benchmarks.soak kills`: workers killed at random moments.
 
-Most events go to a collector that is not idempotent, the rest to one that is. Each worker
-notes every run in a file before it begins, so that a run that was killed is counted too. Of
-each event: it ended, with its own result or with WorkerLost; it began at most once, or one
-time and three more where it is idempotent. And a kill costs one event that is not
-idempotent, at most.
+Most events go to a collector that is not idempotent, the rest to one that is. Each
+worker notes every run in a file before it begins, so that a run that was killed is
+counted too. Of each event: it ended, with its own result or with WorkerLost; it began
+at most once, or one time and three more where it is idempotent. And a kill costs one
+event that is not idempotent, at most.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Killing:
             await self._run_once(min(kills, self.found.kills + KILLS_A_START))
 
     async def _run_once(self, until: int) -> None:
-        """One start of the queue: its events are few enough to be kept, and looked at."""
+        """One start of the queue: its events are few enough to be kept."""
         found = self.found
         killed_before = found.kills
         self._notes.unlink(missing_ok=True)
@@ -127,7 +127,7 @@ class Killing:
         return stats
 
     async def _workers_are_there(self) -> bool:
-        """Wait for them: mostly for all, at times for the first. False: they do not come."""
+        """Wait: mostly for all, at times for the first. False: they do not come."""
         begun = time.monotonic()
         wanted = self._workers if self._dice.random() < 0.9 else 1
         while len((stats := self._stats()).workers) < wanted:
@@ -165,7 +165,7 @@ class Killing:
 
 
 def kind_of(number: int, event: CollectorEvent) -> str:
-    """How an event ended: with its own result, lost with its worker, or in no other way."""
+    """How an event ended: with its own result, or lost with its worker."""
     results = event.get_result()
     if results is None:
         return "never"

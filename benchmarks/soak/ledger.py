@@ -1,8 +1,9 @@
-"""`python -m benchmarks.soak ledger`: millions of events, faults throughout, an exact ledger.
+"""`python -m benchmarks.soak ledger`: millions of events, faults, an exact ledger.
 
-Cheap handlers on the loop; the queue is of one kind after the other, is closed in all ways
-and started again. Of every event: whether its send returned or raised, how often it began,
-and how it ended are noted here, and the queue's ledger must say the same at each end.
+Cheap handlers on the loop; the queue is of one kind after the other, is closed in all
+ways and started again. Of every event: whether its send returned or raised, how often
+it began, and how it ended are noted here, and the queue's ledger must say the same at
+each end.
 """
 
 from __future__ import annotations
@@ -173,7 +174,7 @@ class Target:
     # -- counting -----------------------------------------------------------------
 
     def look(self, *, at_all: bool = False) -> None:
-        """Count those that have ended; of those that have not, all must once it is closed."""
+        """Count those that have ended; once it is closed, all must have."""
         left = []
         for number, key, event in self.sent:
             outcome = event.outcome

@@ -1,7 +1,7 @@
 """The load: actors that send in every way there is, at rates that change.
 
-Rules of residence: sending, and noting what became of each send. Each actor has dice of its
-own. They end when the queue refuses them, or when `stop()` was called.
+Rules of residence: sending, and noting what became of each send. Each actor has dice of
+its own. They end when the queue refuses them, or when `stop()` was called.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ GONE_S = 20.0  # after which who waits counts as hung
 
 
 class Load:
-    """What is sent to one run of a queue; `dice_for(name)` is the chance of one actor."""
+    """What is sent to one run of a queue; `dice_for(name)`: the chance of an actor."""
 
     def __init__(self, stage: Stage, dice_for: Callable[[str], random.Random]) -> None:
         self.stage = stage
@@ -156,7 +156,7 @@ class Load:
         self._keep(accepted[-1])
 
     async def _gather(self, dice: random.Random) -> None:
-        """A crowd of short-lived tasks that send, ask and wait: they can be cancelled."""
+        """A crowd of short-lived tasks that send, ask and wait, to be cancelled."""
         if len(self.crowd) >= CROWD:
             await asyncio.sleep(0.001)
             return

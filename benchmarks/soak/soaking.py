@@ -29,7 +29,7 @@ STARTS = (1, 2, 3)  # of one queue
 # What a close may take beyond its deadline, with handlers that are deaf, a loop that is
 # blocked and workers that are killed meanwhile: `exits` has the exact bound.
 LATE_S = 3.0
-# What memory may grow in the second half: the allocator's arenas come and go by this much.
+# In the second half: the allocator's arenas come and go by this much.
 GROWTH_BYTES = 24 * 2**20
 
 

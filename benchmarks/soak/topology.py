@@ -1,6 +1,7 @@
 """The queue that is soaked: one collector of every kind, and options by chance.
 
-Rules of residence: what is soaked. Who sends to it, and what is done to it, is not known.
+Rules of residence: what is soaked. Who sends to it, and what is done to it, is not
+known.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ __all__ = ["TOPICS", "Stage"]
 RERUNS = 3  # of an idempotent run whose worker died, at most
 # key -> runs of one event at most
 MOST = {
-    "inline": 1, "waits": 1, "sends": 1, "asks": 1, "retried": 3, "batched": 1, "limited": 1,
-    "rated": 1, "timed": 1, "thread": 1, "once": 1, "again": 1 + RERUNS, "together": 1,
+    "inline": 1, "waits": 1, "sends": 1, "asks": 1, "retried": 3, "batched": 1,
+    "limited": 1, "rated": 1, "timed": 1, "thread": 1, "once": 1,
+    "again": 1 + RERUNS, "together": 1,
 }  # fmt: skip
 TOPICS: dict[str, tuple[str, ...]] = {
     "light": ("inline", "waits"),
@@ -52,8 +54,6 @@ class Stage:
     It outlives a run of the queue: `open_book()` begins the account of the next.
     """
 
-    loop_keys = ["waits", "retried", "limited", "timed"]  # that may do anything there
-
     def __init__(
         self, dice: random.Random, folder: Path, numbers: Callable[[], int]
     ) -> None:
@@ -61,6 +61,7 @@ class Stage:
         self.next_number = numbers
         self.notes = folder / "begun-in-workers"
         self.worker_keys = list(handlers.WORKER_KEYS) if dice.random() < 0.6 else []
+        self.loop_keys = ["waits", "retried", "limited", "timed"]  # may do anything
         self.queue_type = dice.choice(list(QueueType))
         self.options: dict[str, Any] = {
             "queue_type": self.queue_type,
@@ -100,10 +101,13 @@ class Stage:
             Collector("waits", self._on_loop("waits"), topics=["light", "policies"]),
             Collector("sends", self._sends),
             Collector("asks", self._asks),
-            Collector("retried", self._on_loop("retried"), topics="policies", retry=retry),
+            Collector(
+                "retried", self._on_loop("retried"), topics="policies", retry=retry
+            ),
             Collector("batched", self._batched, batch=Batch(8, wait=0.01)),
             Collector(
-                "limited", self._on_loop("limited"), topics="policies", max_concurrency=2
+                "limited", self._on_loop("limited"), topics="policies",
+                max_concurrency=2,
             ),
             Collector("rated", self._on_loop("rated"), rate_limit=RateLimit(500)),
             Collector("timed", self._on_loop("timed"), timeout=OWN_TIMEOUT_S),

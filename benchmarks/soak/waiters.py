@@ -1,14 +1,14 @@
 """`python -m benchmarks.soak waiters`: how soon many who wait are woken.
 
-`one event`: all wait for the same. `one each`: each for an event of its own, all of which
-are let go at once. `cancelled`: all wait for one event, and are cancelled. Of each, the
-seconds until the last of them has gone on; of the first two also the longest stall of the
-loop meanwhile, as a timer of one millisecond sees it. Beside it, on the same loop: as many
-tasks that wait for a bare future each.
+`one event`: all wait for the same. `one each`: each for an event of its own, all of
+which are let go at once. `cancelled`: all wait for one event, and are cancelled. Of
+each, the seconds until the last of them has gone on; of the first two also the longest
+stall of the loop meanwhile, as a timer of one millisecond sees it. Beside it, on the
+same loop: as many tasks that wait for a bare future each.
 
 A figure holds if the median of the repeats does, or, where bare futures alone take more
-than half of it, if it is at most twice theirs: then the machine is not the one it was made
-for. All samples are shown.
+than half of it, if it is at most twice theirs: then the machine is not the one it was
+made for. All samples are shown.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Crowd:
         self.tasks = [asyncio.create_task(wait_for(number)) for number in range(count)]
 
     async def gone(self, let_go: Callable[[], object]) -> Sample:
-        """Seconds until all have gone on, and the longest stall of the loop meanwhile."""
+        """Seconds until all have gone on, and the longest stall of the loop."""
         await asyncio.sleep(0.01)  # all of them wait
         async with Ticker() as ticker:
             ticker.restart()

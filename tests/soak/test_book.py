@@ -124,7 +124,7 @@ async def test_a_ledger_that_says_otherwise_is_found() -> None:
 @virtual
 async def test_what_a_close_aborted_and_did_not_report_is_found() -> None:
     book = Book({"handle": 1})
-    report, events = await kept_by(book, delay=5.0)
+    report, _ = await kept_by(book, delay=5.0)
     assert book.unreported(report) == []
     doctored = msgspec.structs.replace(report, aborted=report.aborted[1:])
     assert book.unreported(doctored) == ["event 0 was aborted, and is not reported"]

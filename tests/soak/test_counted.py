@@ -1,4 +1,4 @@
-"""The counted proofs, in short: each holds, and each can fail and says how to repeat it."""
+"""The counted proofs, in short: each holds, and each can fail and says so."""
 
 from __future__ import annotations
 

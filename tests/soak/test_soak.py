@@ -1,4 +1,4 @@
-"""The soak, in short: it runs, it closes its sum, it can fail and says how to repeat it."""
+"""The soak, in short: it runs, its sum closes, it can fail and says so."""
 
 from __future__ import annotations
 
