@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import os
 import random
 import signal
@@ -42,7 +43,7 @@ from collectorqueue.workers.stats import WorkersStats
 __all__ = ["Killing", "kills"]
 
 BATCH = 60  # events at most between two kills
-KILLS_A_START = 500  # of the queue; then all is looked at, and it is started again
+KILLS_A_START = 250  # of the queue; then all is looked at, and it is started again
 IDEMPOTENT = 0.25  # of the events
 HUNG_S = 60.0
 
@@ -83,9 +84,12 @@ class Killing:
     def _context(self) -> Context:
         return Context({"notes": str(self._notes)})
 
-    async def run(self, kills: int) -> None:
-        """Until so many were killed, or something is wrong."""
-        while self.found.kills < kills and not self.problems:
+    async def run(self, kills: int, seconds: float = math.inf) -> None:
+        """Until so many were killed, time is up, or something is wrong."""
+        until = time.monotonic() + seconds
+        while (
+            self.found.kills < kills and time.monotonic() < until and not self.problems
+        ):
             await self._run_once(min(kills, self.found.kills + KILLS_A_START))
 
     async def _run_once(self, until: int) -> None:
@@ -179,17 +183,19 @@ def kills(arguments: Sequence[str]) -> int:
     """The command."""
     parser = parser_of("kills", __doc__)
     parser.add_argument("--count", type=int, default=20_000, help="kills (20,000)")
+    parser.add_argument("--minutes", type=float, help="end then, with fewer kills")
     parser.add_argument("--workers", type=int, default=2, help="(2)")
     options = parser.parse_args(arguments)
     print(json.dumps({"setting": setting(options)}), flush=True)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         killing = Killing(options.seed, options.workers, Path(folder, "begun"))
-        run_quietly(killing.run(options.count), options.loop)
-    seconds = time.monotonic() - begun
+        seconds = math.inf if options.minutes is None else options.minutes * 60
+        run_quietly(killing.run(options.count, seconds), options.loop)
+    took = time.monotonic() - begun
     found = msgspec.structs.asdict(killing.found)
     found["problems"] = len(killing.problems)
-    found["seconds"] = round(seconds, 1)
-    found["ms_a_kill"] = round(1000 * seconds / max(1, killing.found.kills), 1)
+    found["seconds"] = round(took, 1)
+    found["ms_a_kill"] = round(1000 * took / max(1, killing.found.kills), 1)
     print(json.dumps(found), flush=True)
     return conclude("kills", arguments, options.seed, killing.problems)
