@@ -64,6 +64,16 @@ def test_every_flipped_bit_is_seen() -> None:
             continue
 
 
+def test_a_garbled_head_is_refused_before_its_body_is_there() -> None:
+    frame = pack_frame(KIND_NOTE, b"body", 0)
+    for at in range(4, 32):
+        reader, garbled = Reader(), bytearray(frame)
+        garbled[at] ^= 0x40
+        reader.feed(bytes(garbled[:32]))
+        with pytest.raises(ValueError, match="not a frame"):
+            reader.next()
+
+
 def test_a_late_frame_is_refused() -> None:
     reader = Reader()
     reader.feed(bytes(pack_frame(KIND_NOTE, b"", 0) + pack_frame(KIND_NOTE, b"", 0)))

@@ -12,13 +12,13 @@ cdef enum:
 
 cdef struct FrameHead:
     uint32_t magic
-    uint32_t check              # of the body and of what follows here
+    uint32_t check              # of the body
     uint32_t length             # of the body
     uint32_t number             # frames of one direction are counted
     uint64_t first              # ITEMS: the sequence number of the first
     uint16_t kind
     uint16_t count              # ITEMS: how many
-    uint32_t spare
+    uint32_t head_check         # of what stands between `magic` and here
 
 cdef enum Form:
     PACKED          # msgpack
@@ -44,6 +44,7 @@ cdef class Reader:
     cdef bytearray pending
     cdef uint32_t number
 
-cdef uint32_t check_frame(FrameHead *head, const unsigned char *body) noexcept
+cdef uint32_t check_head(FrameHead *head) noexcept
+cdef uint32_t check_body(FrameHead *head, const unsigned char *body) noexcept
 cdef int seal_frame(unsigned char *frame, Py_ssize_t length, int kind, int count,
                     uint64_t first, uint32_t number) except -1

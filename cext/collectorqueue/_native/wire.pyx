@@ -1,8 +1,9 @@
 """Frames: what travels on the socket between the loop's process and a worker.
 
 Rules of residence: the layout, and telling a good frame from a garbled or a late one. A
-frame is a head of 32 bytes and a body. Each direction counts its frames; the check is over
-all of a frame but its magic number. Both ends are on one machine: native byte order.
+frame is a head of 32 bytes and a body. Each direction counts its frames. The head has a check
+of its own, so that a garbled length is not waited for. Both ends are on one machine: native
+byte order.
 """
 cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
@@ -13,8 +14,12 @@ from libc.string cimport memcpy
 from collectorqueue._native.page cimport check_of
 
 
-cdef uint32_t check_frame(FrameHead *head, const unsigned char *body) noexcept:
-    return check_of(body, head.length, check_of(<unsigned char *>&head.length, 24, 1))
+cdef uint32_t check_head(FrameHead *head) noexcept:
+    return check_of(<unsigned char *>&head.check, 24, 1)
+
+
+cdef uint32_t check_body(FrameHead *head, const unsigned char *body) noexcept:
+    return check_of(body, head.length, head.number)
 
 
 cdef int seal_frame(unsigned char *frame, Py_ssize_t length, int kind, int count,
@@ -27,8 +32,8 @@ cdef int seal_frame(unsigned char *frame, Py_ssize_t length, int kind, int count
     head.first = first
     head.kind = <unsigned short>kind
     head.count = <unsigned short>count
-    head.spare = 0
-    head.check = check_frame(&head, frame + sizeof(FrameHead))
+    head.check = check_body(&head, frame + sizeof(FrameHead))
+    head.head_check = check_head(&head)
     memcpy(frame, &head, sizeof(FrameHead))
     return 0
 
@@ -65,13 +70,14 @@ cdef class Reader:
         if have < <Py_ssize_t>sizeof(FrameHead):
             return None
         memcpy(&head, start, sizeof(FrameHead))
-        if head.magic != FRAME_MAGIC or head.length > FRAME_AT_MOST:
+        if (head.magic != FRAME_MAGIC or head.length > FRAME_AT_MOST
+                or head.head_check != check_head(&head)):
             raise ValueError("not a frame")
-        if have < <Py_ssize_t>sizeof(FrameHead) + head.length:
-            return None
         if head.number != self.number:
             raise ValueError(f"frame {self.number} was due, got {head.number}")
-        if head.check != check_frame(&head, start + sizeof(FrameHead)):
+        if have < <Py_ssize_t>sizeof(FrameHead) + head.length:
+            return None
+        if head.check != check_body(&head, start + sizeof(FrameHead)):
             raise ValueError(f"frame {head.number} is garbled")
         self.number += 1
         body = PyBytes_FromStringAndSize(<char *>start + sizeof(FrameHead), head.length)
