@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from collectorqueue._native.lot import answers_from
 from collectorqueue._native.page import Page, bytes_for
 from collectorqueue._native.wire import KIND_NOTE, Reader, pack_frame
 from collectorqueue.workers.cores import usable_cores
@@ -92,6 +93,16 @@ def test_a_page_is_made_once_and_opened_by_the_other_side() -> None:
     assert page.told == (5, 6, 7) and page.store_bytes == 4096
     with pytest.raises(ValueError, match="a page needs"):
         Page(mmap.mmap(-1, 4096), fresh=True)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [None, 5, "text", {}, [None], [[]], [[0]], [[1, 2, 3, 4, 5, 6]], [(0, 1)], [[0, 1, 2]],
+     [[1, "type", "text", None, {}, False]]],
+)  # fmt: skip
+def test_results_of_a_batch_that_mean_nothing_are_refused(said: object) -> None:
+    with pytest.raises(ValueError, match="the results of a batch cannot be understood"):
+        answers_from(said)
 
 
 def test_what_cannot_be_encoded_is_named_with_its_path() -> None:

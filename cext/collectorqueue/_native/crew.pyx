@@ -23,7 +23,7 @@ from collectorqueue._native.event cimport (
 )
 from collectorqueue._native.holders cimport events_of
 from collectorqueue._native.lanes cimport FifoLane
-from collectorqueue._native.lot cimport Lot, remote_error, wire_of
+from collectorqueue._native.lot cimport Lot, failure_from, wire_of
 from collectorqueue._native.page cimport BEGUN, MATCHED, WORN, Finished
 from collectorqueue._native.plan cimport Step, begin_step
 from collectorqueue._native.results cimport Error, Ok
@@ -216,14 +216,14 @@ cdef class Crew(Elsewhere):
 
         Returns how many. Raises ValueError if the page is garbled.
         """
-        cdef Finished *finished
+        cdef Finished finished
         cdef unsigned char *body
         cdef Py_ssize_t count = 0
         while window.page.peek(&finished, &body):
             count += 1
-            self.take_in(window, finished, <char *>body)
+            self.take_in(window, &finished, <char *>body)
             # Not sooner: from now on the worker may write there.
-            window.page.consume(finished)
+            window.page.consume(&finished)
         self.go_on()
         return count
 
@@ -250,6 +250,7 @@ cdef class Crew(Elsewhere):
         if errand is None:
             window.late += 1
             return 0
+        answer = errand.understood(answer)
         outlet = errand.outlet
         window.take_off(errand)
         errand.began(window.page.begun_ns(errand.sequence))
@@ -269,10 +270,9 @@ cdef class Crew(Elsewhere):
             value = self.decode(data)
             if form == PACKED:
                 return Ok.__new__(Ok, value)
-            type_name, text, traceback, details = value
+            return failure_from(value)
         except Exception as exc:
             raise ValueError(f"a result cannot be decoded: {exc}") from exc
-        return remote_error(type_name, text, traceback, details)
 
     cdef int run_short(self) except -1:
         """Something waits: tell it once, until nothing does."""

@@ -40,6 +40,7 @@ cdef class Errand:
     cdef int64_t handed_ns
 
     cdef bint is_wanted(self) noexcept
+    cdef object understood(self, object answer)
     cdef int finish(self, object answer, int64_t run_ns) except -1
     cdef int began(self, int64_t ns) except -1
     cdef int handed_over(self) except -1

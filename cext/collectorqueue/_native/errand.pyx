@@ -29,6 +29,10 @@ cdef class Errand:
         """Whether anybody still waits for what comes of it."""
         return self.event.state == RUNNING
 
+    cdef object understood(self, object answer):
+        """What `finish` is to be told of a worker's answer. Raises ValueError for nonsense."""
+        return answer
+
     cdef int finish(self, object answer, int64_t run_ns) except -1:
         """It has come to this."""
         cdef bint good = type(answer) is Ok

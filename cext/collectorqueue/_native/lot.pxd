@@ -14,5 +14,5 @@ cdef class Lot(Errand):
 
 
 cpdef Payload wire_of(list payloads, str trigger)
-cpdef list answers_from(list value)
-cdef Error remote_error(object type_name, object text, object traceback, object details)
+cpdef list answers_from(object said)
+cdef Error failure_from(object said)

@@ -28,10 +28,18 @@ cdef class Lot(Errand):
                 return True
         return False
 
+    cdef object understood(self, object answer):
+        cdef list answers
+        if type(answer) is not Ok:
+            return answer
+        answers = answers_from((<Ok>answer).value)
+        if len(answers) != len(self.batch.items):
+            raise ValueError(
+                f"a batch of {len(self.batch.items)} got {len(answers)} results")
+        return answers
+
     cdef int finish(self, object answer, int64_t run_ns) except -1:
         cdef int64_t now = monotonic_ns()
-        if type(answer) is Ok:
-            answer = answers_from((<Ok>answer).value)
         self.event.state = ABORTED      # that stands for nothing any more
         return self.batch.over(self.outlet.step, answer, False, now - run_ns, now)
 
@@ -91,22 +99,38 @@ cpdef Payload wire_of(list payloads, str trigger):
     ]])
 
 
-cpdef list answers_from(list value):
-    """What a worker made of a batch: the result of each."""
-    return [Ok(each[1]) if each[0] == 0 else error_of(each) for each in value]
+cpdef list answers_from(object said):
+    """What a worker made of a batch: the result of each. Raises ValueError for nonsense."""
+    try:
+        return [answer_from(each) for each in list_from(said)]
+    except Exception as exc:
+        raise ValueError(f"the results of a batch cannot be understood: {exc!r}") from exc
 
 
-cdef Error error_of(entry):
+cdef object answer_from(object said):
     cdef Error error
-    _, type_name, text, traceback, details, matched = entry
-    error = remote_error(type_name, text, traceback, details)
+    if len(list_from(said)) == 2:
+        _, value = said
+        return Ok(value)
+    _, type_name, text, traceback, details, matched = said
+    error = failure_from([type_name, text, traceback, details])
     error.matched = 1 if matched else 2
     return error
 
 
-cdef Error remote_error(object type_name, object text, object traceback, object details):
-    """A failure in a worker, of what came of it."""
-    cdef Error error = Error.__new__(
-        Error, RemoteError(type_name, text, traceback), details)
+cdef list list_from(object said):
+    if type(said) is not list:
+        raise TypeError(f"a list was expected, got {said!r:.200}")
+    return said
+
+
+cdef Error failure_from(object said):
+    """A failure in a worker, of what it was described as. Raises TypeError or ValueError."""
+    cdef Error error
+    type_name, text, traceback, details = list_from(said)
+    for each in (type_name, text, traceback):
+        if type(each) is not str:
+            raise TypeError(f"a failure is described in text, got {said!r:.200}")
+    error = Error.__new__(Error, RemoteError(type_name, text, traceback), details)
     error.text = traceback
     return error

@@ -39,7 +39,7 @@ cdef class Page:
     cdef int claim_of(self, uint64_t sequence) noexcept
     cdef int64_t begun_ns(self, uint64_t sequence) noexcept
     cdef bint publish(self, Finished *finished, const unsigned char *body) noexcept
-    cdef int peek(self, Finished **finished, unsigned char **body) except -1
+    cdef int peek(self, Finished *finished, unsigned char **body) except -1
     cdef int consume(self, Finished *finished) noexcept
     cdef int on_socket(self, uint64_t sequence) noexcept
     cdef uint64_t *word(self, Py_ssize_t at) noexcept

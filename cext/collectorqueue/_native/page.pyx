@@ -162,10 +162,12 @@ cdef class Page:
         store(self.word(WRITTEN_AT), self.head)
         return True
 
-    cdef int peek(self, Finished **finished, unsigned char **body) except -1:
-        """The oldest result that was not consumed: 1, and where it is; 0: there is none.
+    cdef int peek(self, Finished *finished, unsigned char **body) except -1:
+        """The oldest result that was not consumed: 1, and where its body is; 0: there is none.
 
-        Raises ValueError for one that is garbled: nothing after it can be read.
+        What is said of it is copied before it is checked: a worker that writes where it
+        should not cannot change it any more. Raises ValueError for one that is garbled:
+        nothing after it can be read.
         """
         cdef uint64_t written = load(self.word(WRITTEN_AT))
         cdef uint64_t at
@@ -177,11 +179,13 @@ cdef class Page:
         if (<uint32_t *>(self.base + RING_AT + at))[0] == 0xFFFFFFFF:
             self.head += RING_BYTES - at
             at = 0
-        finished[0] = <Finished *>(self.base + RING_AT + at)
         body[0] = self.base + RING_AT + at + sizeof(Finished)
-        if (at + sizeof(Finished) + finished[0].length > RING_BYTES
-                or self.head + sizeof(Finished) + finished[0].length > written
-                or finished[0].check != check_finished(finished[0], body[0])):
+        if at + sizeof(Finished) > RING_BYTES:
+            raise ValueError("the ring of results is garbled")
+        memcpy(finished, self.base + RING_AT + at, sizeof(Finished))
+        if (at + sizeof(Finished) + finished.length > RING_BYTES
+                or self.head + sizeof(Finished) + finished.length > written
+                or finished.check != check_finished(finished, body[0])):
             raise ValueError("a result in the ring is garbled")
         return 1
 

@@ -138,7 +138,8 @@ cdef class Workbench:
         cdef int form = head.form & ~STORED
         cdef const char *value_at = data + head.address_length
         if head.form & STORED:
-            if head.offset + head.length > <uint64_t>self.page.store_bytes:
+            if (head.offset > <uint64_t>self.page.store_bytes
+                    or head.length > <uint64_t>self.page.store_bytes - head.offset):
                 raise ValueError("a stored value is not within the store")
             value_at = <char *>self.page.base + STORE_AT + head.offset
         if form == NOTHING:
@@ -150,6 +151,8 @@ cdef class Workbench:
             value = tool.decode(PyBytes_FromStringAndSize(value_at, head.length))
         payload = Payload.__new__(Payload, value)
         payload.mode = head.mode & 3
+        if payload.mode == 3:
+            raise ValueError("an event is addressed in no known way")
         if head.address_length:
             payload.address = self.address_of(head, data)
         if head.mode & 128:

@@ -13,5 +13,5 @@ class Lot(Errand):
 def wire_of(payloads: list[Payload[Any]], trigger: str) -> Payload[Any]:
     """Many payloads as the value of one: why they were handed over, and each of them."""
 
-def answers_from(value: list[Any]) -> list[Ok[Any] | Error]:
-    """What a worker made of a batch: the result of each."""
+def answers_from(said: Any) -> list[Ok[Any] | Error]:
+    """What a worker made of a batch: the result of each. Raises ValueError for nonsense."""
