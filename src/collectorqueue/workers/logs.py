@@ -6,6 +6,7 @@ configuration is changed but a worker's own, which had none.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -71,7 +72,9 @@ def pass_on(line: LogLine, worker: int, pid: int) -> None:
     record.processName = f"worker-{worker}"
     record.threadName = line.thread
     record.exc_text = line.trace
-    logger.handle(record)
+    # A handler of the application that raises: the worker's other messages matter more.
+    with contextlib.suppress(Exception):
+        logger.handle(record)
 
 
 def _clean(text: str) -> str:

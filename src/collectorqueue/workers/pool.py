@@ -422,6 +422,8 @@ class WorkerPool:
         match message:
             case LogLine():
                 self._context.copy().run(pass_on, message, worker.number, worker.pid)
+            case Ready() | Ended() if not worker.can_say(message):
+                self._on_broken(worker, f"it sent what makes no sense: {message} now")
             case Ready(None):
                 worker.is_ready = True
                 took_s = self._loop.time() - worker.born_at

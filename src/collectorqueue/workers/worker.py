@@ -23,7 +23,13 @@ from collectorqueue._native.errand import Errand
 from collectorqueue._native.page import Page, bytes_for
 from collectorqueue._native.window import Window
 from collectorqueue._native.wire import KIND_RESULT, Reader
-from collectorqueue.workers.messages import READ_BYTES, FromWorker, ToWorker
+from collectorqueue.workers.messages import (
+    READ_BYTES,
+    Ended,
+    FromWorker,
+    Ready,
+    ToWorker,
+)
 from collectorqueue.workers.stats import WorkerStats
 
 __all__ = ["STORE_BYTES", "Worker"]
@@ -286,6 +292,10 @@ class Worker:
             self.number, self.pid, events, memory_bytes, cpu_ns / 1e9,
             self.window.outstanding,
         )  # fmt: skip
+
+    def can_say(self, message: Ready | Ended) -> bool:
+        """Whether it is the time for that: once that it is ready; that it ends, at its end."""
+        return self.is_stopping if isinstance(message, Ended) else not self.is_ready
 
     @property
     def is_being_killed(self) -> bool:
