@@ -52,3 +52,13 @@ def test_the_commands_need_no_extra() -> None:
     assert done.stderr == (
         "collectorqueue demo: --find needs a text to look for, got ''\n"
     )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["demo", "x" * 300], ["demo", "--find", "x", "--out", "x" * 300]]
+)
+def test_a_name_that_no_file_can_have_is_refused(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert "File name too long" in capsys.readouterr().err

@@ -29,14 +29,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # source text is what it is
     try:
         return int(arguments.run(arguments))
-    except CommandError as error:
-        print(f"collectorqueue {arguments.command}: {error}", file=sys.stderr)
-        return Exit.COULD_NOT_RUN
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
         _forget_stdout()
         return Exit.OK
+    except (CommandError, OSError) as error:  # a path that no file can have, say
+        print(f"collectorqueue {arguments.command}: {error}", file=sys.stderr)
+        return Exit.COULD_NOT_RUN
 
 
 def _parser() -> argparse.ArgumentParser:

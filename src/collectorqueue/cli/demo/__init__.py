@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import logging
 import warnings
@@ -95,7 +94,7 @@ def quiet() -> Iterator[None]:
 
 def _files(options: DemoOptions, root: Path) -> list[Found]:
     skip = frozenset() if options.path else NOT_STANDARD
-    files = list(itertools.islice(discover(root, skip), options.max_files))
+    files = discover(root, skip)[: options.max_files]
     if not files:
         raise CommandError(f"no *.py file under {str(root)!r}")
     return files

@@ -9,7 +9,7 @@ import msgspec
 
 from collectorqueue.cli.demo.index import open_index
 from collectorqueue.cli.errors import CommandError
-from collectorqueue.cli.words import counted
+from collectorqueue.cli.words import counted, printable
 
 __all__ = ["Answer", "Definition", "Line", "answer_lines", "find"]
 
@@ -80,7 +80,8 @@ def find(text: str, path: Path, shown: int = SHOWN) -> Answer:
         )
     database = open_index(path)
     try:
-        asked = {"pattern": _pattern(text), "limit": shown}
+        # What is no UTF-8 was indexed as it is printed.
+        asked = {"pattern": _pattern(printable(text)), "limit": shown}
         root, made = database.execute("SELECT root, made FROM about").fetchone()
         definitions, lines = database.execute(COUNTS, asked).fetchone()
         return Answer(
