@@ -6,6 +6,7 @@ A small core of two modules, built by the real setup.py in a folder of its own.
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,7 @@ def trial(tmp_path: Path) -> Trial:
     return Trial(tmp_path)
 
 
-def test_a_wheel_is_optimised_whatever_cflags_says(trial: Trial) -> None:
+def test_a_wheel_is_optimised_and_bare_whatever_cflags_says(trial: Trial) -> None:
     """CFLAGS replaces Python's own flags, -O3 too: ten times slower, without a word."""
     output = trial.build(CFLAGS="-g0")
     compiles = [line for line in output.splitlines() if " -c " in line]
@@ -100,6 +101,9 @@ def test_a_wheel_is_optimised_whatever_cflags_says(trial: Trial) -> None:
     assert all(" -O3" in line.partition(" -o ")[2] for line in compiles)
     assert trial.ask("drop.is_optimised()") == "True"
     assert trial.ask("drop.has_assertions()") == "False"
+    (module,) = (trial.folder / "built/collectorqueue/_native").glob("drop.*")
+    symbols = b".debug_info" in module.read_bytes() or b".symtab" in module.read_bytes()
+    assert not symbols or sys.platform != "linux", "five times what is run"
 
 
 def test_a_touched_pxd_rebuilds_every_module_that_uses_it(trial: Trial) -> None:

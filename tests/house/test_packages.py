@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tarfile
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +19,12 @@ LEFT_BEHIND = shutil.ignore_patterns(
     # Last time's file list among them: it would hide what MANIFEST.in forgets.
     *(".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", "*.so")
 )
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    """What pyproject.toml says."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +101,30 @@ def test_a_wheel_holds_no_sources_of_the_hot_path_and_no_tests(wheel: set[str]) 
     kinds = {name.rpartition(".")[2] for name in wheel}
     assert kinds <= {"py", "pyi", "typed"}
     assert all(name.startswith("collectorqueue/") for name in wheel)
+
+
+def test_a_release_has_a_wheel_for_every_python_that_is_supported(
+    project: dict[str, Any],
+) -> None:
+    start = "Programming Language :: Python :: "
+    classifiers = project["project"]["classifiers"]
+    supported = [each.removeprefix(start) for each in classifiers if start + "3." in each]
+    built = project["tool"]["cibuildwheel"]["build"]
+    assert built == [f"cp{each.replace('.', '')}-*" for each in supported]
+    assert project["project"]["requires-python"] == f">={supported[0]}"
+
+
+def test_the_wheels_of_a_release_are_built_and_tried_on_every_platform() -> None:
+    release = (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
+    runners = re.findall(r"^ {10}- (\S+)$", release, re.MULTILINE)
+    platforms = {each.partition("-")[0] for each in runners}
+    assert platforms == {"ubuntu", "macos", "windows"}
+    assert any(each.endswith("-arm") for each in runners)
+
+
+@pytest.mark.parametrize("name", ["ci", "release"])
+def test_a_workflow_uses_no_action_that_may_change(name: str) -> None:
+    text = (ROOT / f".github/workflows/{name}.yml").read_text(encoding="utf-8")
+    used = re.findall(r"uses: (\S+)", text)
+    assert used
+    assert not [each for each in used if not re.fullmatch(r"[\w/-]+@v\d+(\.\d+)*", each)]
