@@ -90,10 +90,9 @@ class PayloadFuzzer(Fuzzer):
             )
         if not found:
             return Verdict.REFUSED
-        if kind is not object:
-            msgspec.convert(
-                msgspec.to_builtins(found[0], builtin_types=(bytes, set)), kind
-            )
+        if not has_ext(found):
+            plain = msgspec.to_builtins(found[0], builtin_types=(bytes, set))
+            msgspec.convert(plain, kind)
         try:
             sent_on = msgspec.msgpack.encode(found[0])
         except OverflowError:  # an integer that no worker can be sent
@@ -115,9 +114,28 @@ def attempt(decode: Callable[[], Any]) -> tuple[Any, ...]:
 
 def same(one: Any, other: Any, what: str) -> Verdict:
     """They are alike, in types too; a NaN is like a NaN."""
-    if repr(one) != repr(other):
+    if shown(one) != shown(other):
         raise Violation(f"{what}: {one!r:.300} and {other!r:.300}")
     return Verdict.EQUAL
+
+
+def shown(value: Any) -> str:
+    """All of a value: by itself, an Ext shows no more than its address."""
+    return repr(without_ext(value) if has_ext(value) else value)
+
+
+def has_ext(value: Any) -> bool:
+    return "msgspec.msgpack.Ext object" in repr(value)
+
+
+def without_ext(value: Any) -> Any:
+    if isinstance(value, msgspec.msgpack.Ext):
+        return ("Ext", value.code, bytes(value.data))
+    if isinstance(value, dict):
+        return {without_ext(key): without_ext(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return (type(value), *map(without_ext, value))
+    return value
 
 
 def plain_json(data: bytes, kind: Any) -> tuple[Any, ...]:
