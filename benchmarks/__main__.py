@@ -24,7 +24,10 @@ SUITE = Suite(
     sized_by="a windowed case",
     measure="benchmarks.measure",
     why_not=why_not,
-    packages=("collectorqueue", "event-collector", "uvloop", "msgspec"),
+    packages=(
+        *("collectorqueue", "uvloop", "msgspec", "event-collector"),
+        *("aiochannel", "blinker", "pyee", "taskiq", "orjson", "bubus"),
+    ),
 )
 
 if __name__ == "__main__":

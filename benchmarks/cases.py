@@ -1,87 +1,41 @@
-"""The cases: what is measured, on which rivals, in which unit.
+"""The cases of the queue beside its rivals: what is measured, on whom, in which unit.
 
-Rules of residence: declarations only. An entry is one rival doing a case in one way;
-the entries of a case are measured in turn, again and again, so that they share the
-machine's moods and their ratios mean something.
+Rules of residence: declarations only. Rivals that are slow in a case run fewer events,
+so that samples last about as long.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["CASES", "Case", "Entry", "Unit"]
+from benchmarks.case import RATE, Arguments, Case, Entry, Unit
+
+__all__ = ["CASES", "EVENTS"]
 
 OURS = "collectorqueue"
 NEAREST = "event-collector"
 EVENTS = 1_000_000  # of the windowed cases; the others are in proportion to them
+TASKS = EVENTS // 5  # for those that make a task of each event
+KIQS = EVENTS // 100  # for taskiq
+BUBUS = EVENTS // 2000  # a few hundred a second
 
-Arguments = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Unit:
-    """How a sample is shown: `scale` times events per second, or seconds per event."""
-
-    name: str
-    scale: float
-    per_second: bool = False
-    per_event: bool = True
-
-    def value(self, sample: float, events: int) -> float:
-        """What a rival's function returned, in this unit."""
-        if self.per_second:
-            return self.scale * events / sample
-        return self.scale * (sample / events if self.per_event else sample)
-
-
-RATE = Unit("M events/s", 1e-6, per_second=True)
 MICROSECONDS = Unit("us/event", 1e6)
 NANOSECONDS = Unit("ns/name", 1e9)
 BYTES = Unit("B/event", 1.0, per_event=False)
 MILLISECONDS = Unit("ms, p99", 1e3, per_event=False)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One rival, one way: `function(events, **arguments)`.
-
-    `events` is what a run of full size has; `fixed` where they are the thing measured,
-    or where there must be enough of them. Another size is a whole number of `step`.
-    """
-
-    label: str
-    rival: str
-    function: str
-    events: int
-    arguments: Arguments = field(default_factory=dict)
-    fixed: bool = False
-    step: int = 1000
-
-    def sized(self, factor: float) -> int:
-        """How many events to run."""
-        if self.fixed:
-            return self.events
-        return max(self.step, round(self.events * factor / self.step) * self.step)
-
-
-@dataclass(frozen=True)
-class Case:
-    """Entries to compare; `against` are the labels that its table's ratios refer to."""
-
-    name: str
-    title: str
-    unit: Unit
-    entries: tuple[Entry, ...]
-    against: tuple[str, ...]
+Way = tuple[str, str, int]
+"""A rival, how it sends, and how many events."""
 
 
 def _windowed(name: str, consumers: int, autoscale: bool) -> Case:
     pool = {"window": 100, "consumers": consumers, "autoscale": autoscale}
 
     def entry(rival: str, mode: str, events: int = EVENTS) -> Entry:
-        label = rival if mode == "await" else f"{rival} {mode}"
-        return Entry(label, rival, "windowed", events, pool | {"mode": mode})
+        arguments = pool | {"mode": mode}
+        label = _label(rival, mode)
+        return Entry(label, rival, "windowed", events, arguments, step=100)
 
     scaling = "autoscaled" if autoscale else "autoscale=False"
     return Case(
@@ -97,6 +51,13 @@ def _windowed(name: str, consumers: int, autoscale: bool) -> Case:
             entry("25-line loop", "send_nowait"),
             entry("asyncio.Queue", "send"),
             entry("asyncio.Queue", "send_nowait"),
+            entry("aiochannel", "send_nowait"),
+            entry("create_task", "create_task", TASKS),
+            entry("blinker", "send_async"),
+            entry("pyee", "emit", TASKS),
+            entry("taskiq", "await_inplace", KIQS),
+            entry("taskiq", "create_task", KIQS),
+            entry("bubus", "dispatch", BUBUS),
             # A tenth: at 1,000,000 its rate was 3 % lower, and each sample took 10 s.
             entry(NEAREST, "send", EVENTS // 10),
         ),
@@ -104,23 +65,29 @@ def _windowed(name: str, consumers: int, autoscale: bool) -> Case:
     )
 
 
-def _for_all(function: str, events: int, **options: Any) -> tuple[Entry, ...]:
+def _for_all(
+    function: str, rivals: dict[str, int], *, fixed: bool = False, **arguments: Any
+) -> tuple[Entry, ...]:
+    """One entry a rival, with so many events."""
     return tuple(
-        Entry(rival, rival, function, events, **options)
-        for rival in (OURS, "25-line loop", "asyncio.Queue", NEAREST)
+        Entry(rival, rival, function, events, arguments, fixed, step=100)
+        for rival, events in rivals.items()
     )
 
 
 def _with_modes(
-    function: str, events: int, modes: tuple[str, ...]
+    function: str, events: int, modes: tuple[str, ...], others: tuple[Way, ...]
 ) -> tuple[Entry, ...]:
-    ways = [(OURS, mode) for mode in modes]
-    ways += [("25-line loop", "send_nowait"), ("asyncio.Queue", "send")]
-    ways += [(NEAREST, "send")]
+    """Ours in each mode, and the others."""
+    ways = [*((OURS, mode, events) for mode in modes), *others]
     return tuple(
-        Entry(f"{rival} {mode}", rival, function, events, {"mode": mode})
-        for rival, mode in ways
+        Entry(_label(rival, mode), rival, function, most, {"mode": mode}, step=100)
+        for rival, mode, most in ways
     )
+
+
+def _label(rival: str, mode: str) -> str:
+    return rival if mode in ("await", rival) else f"{rival} {mode}"
 
 
 def _routing() -> Case:
@@ -139,6 +106,15 @@ def _routing() -> Case:
         arguments = _to(by, "send", 1000, 1000)
         label = f"event-collector, 1000 collectors, {by}, send"
         entries.append(Entry(label, NEAREST, "routed", EVENTS // 10, arguments))
+    for label, rival, by, mode, events in (
+        ("blinker, 1000 senders", "blinker", "key", "send_async", EVENTS // 2),
+        ("blinker, 1000 signals", "blinker", "topic", "send_async", EVENTS // 2),
+        ("pyee, 1000 events", "pyee", "topic", "emit", TASKS),
+        ("taskiq, 1000 tasks", "taskiq", "key", "await_inplace", KIQS),
+        ("bubus, 1000 event types", "bubus", "topic", "dispatch", BUBUS),
+    ):
+        arguments = _to(by, mode, 1000, 1000)
+        entries.append(Entry(label, rival, "routed", events, arguments, step=100))
     return Case(
         "routing",
         "windowed, by KEY and TOPIC among 1,000 collectors",
@@ -212,21 +188,58 @@ CASES = (
         "burst",
         "500,000 sent, their events kept, then all awaited",
         RATE,
-        _with_modes("burst", EVENTS // 2, ("send", "send_nowait")),
+        _with_modes(
+            "burst",
+            EVENTS // 2,
+            ("send", "send_nowait"),
+            (
+                ("25-line loop", "send_nowait", EVENTS // 2),
+                ("asyncio.Queue", "send", EVENTS // 2),
+                ("aiochannel", "send_nowait", EVENTS // 2),
+                ("create_task", "create_task", TASKS),
+                ("blinker", "send_async", TASKS),
+                ("pyee", "emit", TASKS),
+                ("taskiq", "create_task", KIQS),
+                ("bubus", "dispatch", BUBUS),
+                (NEAREST, "send", EVENTS // 2),
+            ),
+        ),
         ("event-collector send",),
     ),
     Case(
         "round-trip",
         "publish one, await it, repeat",
         MICROSECONDS,
-        _with_modes("round_trip", EVENTS // 20, ("send", "request")),
+        _with_modes(
+            "round_trip",
+            EVENTS // 20,
+            ("send", "request"),
+            (
+                ("25-line loop", "send_nowait", EVENTS // 20),
+                ("asyncio.Queue", "send", EVENTS // 20),
+                ("aiochannel", "send_nowait", EVENTS // 20),
+                ("create_task", "create_task", EVENTS // 20),
+                ("blinker", "send_async", EVENTS // 20),
+                ("pyee", "emit", TASKS),
+                ("taskiq", "await_inplace", KIQS),
+                ("bubus", "dispatch", BUBUS),
+                (NEAREST, "send", EVENTS // 20),
+            ),
+        ),
         ("event-collector send",),
     ),
     Case(
         "memory",
-        "tracemalloc over 100,000 queued events, kept",
+        "tracemalloc over 100,000 queued events, kept (taskiq 10,000, bubus 1,000)",
         BYTES,
-        _for_all("memory_per_event", EVENTS // 10, fixed=True),
+        _for_all(
+            "memory_per_event",
+            dict.fromkeys((OURS, "25-line loop", "asyncio.Queue"), EVENTS // 10)
+            | dict.fromkeys(("aiochannel", "create_task", "pyee"), EVENTS // 10)
+            | {"blinker": 1, "taskiq": EVENTS // 100, "bubus": 1000}
+            | {NEAREST: EVENTS // 10},
+            fixed=True,
+        ),
         (NEAREST,),
     ),
     _routing(),
@@ -246,25 +259,27 @@ CASES = (
         "sleeping",
         "100 consumers, handlers that `await asyncio.sleep(0)`",
         RATE,
-        tuple(
-            Entry(rival, rival, "sleeping", events, {"window": 100, "consumers": 100})
-            for rival, events in ((OURS, EVENTS // 2), (NEAREST, EVENTS // 10))
+        _for_all(
+            "sleeping",
+            {OURS: EVENTS // 2, "asyncio.Queue": EVENTS // 2, "aiochannel": EVENTS // 2}
+            | {"create_task": TASKS, "blinker": TASKS, "pyee": TASKS}
+            | {"taskiq": KIQS, "bubus": BUBUS, NEAREST: EVENTS // 10},
+            window=100,
+            consumers=100,
         ),
         (NEAREST,),
     ),
     Case(
         "responsiveness",
-        "lag of a 1 ms ticker while 1,000,000 trivial events drain",
+        "lag of a 1 ms ticker while 1,000,000 trivial events drain, or as many as said",
         MILLISECONDS,
-        tuple(
-            Entry(rival, rival, "responsiveness", events)
-            for rival, events in (
-                (OURS, EVENTS),
-                ("25-line loop", EVENTS),
-                ("asyncio.Queue", EVENTS),
-                # Ten times as many block it for ten times as long.
-                (NEAREST, EVENTS // 10),
-            )
+        # Those that block the loop for longer do so with a tenth as well, or less.
+        _for_all(
+            "responsiveness",
+            dict.fromkeys((OURS, "25-line loop", "asyncio.Queue"), EVENTS)
+            | {"aiochannel": EVENTS}
+            | dict.fromkeys(("create_task", "blinker", "pyee"), EVENTS // 10)
+            | {"taskiq": KIQS, "bubus": BUBUS, NEAREST: EVENTS // 10},
         ),
         (),
     ),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cases import Case
+from benchmarks.case import Case
 from benchmarks.figures import Verdict, judge
 from benchmarks.machine import commit, load_average, machine, versions
 from benchmarks.report import Report, case_json, footer, header, verdict_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.cases import Case
+from benchmarks.case import Case
 from benchmarks.figures import Verdict
 from benchmarks.runner import EntryResult
 from benchmarks.suite import REPEATS, Suite

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from benchmarks.cases import Case, Entry
+from benchmarks.case import Case, Entry
 from benchmarks.sample import SampleFailed, sample
 from benchmarks.suite import Suite
 

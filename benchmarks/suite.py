@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.cases import Case
+from benchmarks.case import Case
 from benchmarks.figures import Figure
 
 __all__ = ["REPEATS", "Suite"]

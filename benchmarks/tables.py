@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from statistics import median
 
-from benchmarks.cases import Case
+from benchmarks.case import Case
 from benchmarks.figures import Verdict, ratios
 from benchmarks.runner import EntryResult
 

@@ -9,7 +9,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.support import StandingQueue
-from benchmarks.workload import Handler, answer, sleep_and_answer
+from benchmarks.workload import Handler, answer, sleeping_for
 from collectorqueue import Payload
 
 EVENTS = 1000
@@ -36,7 +36,7 @@ def test_trivial_handler(benchmark: BenchmarkFixture, consumers: int) -> None:
 @pytest.mark.parametrize("consumers", [1, 100])
 def test_suspending_handler(benchmark: BenchmarkFixture, consumers: int) -> None:
     """A handler that suspends once."""
-    _drain(benchmark, sleep_and_answer, max_consumers=consumers, autoscale=False)
+    _drain(benchmark, sleeping_for(0.0), max_consumers=consumers, autoscale=False)
 
 
 @pytest.mark.parametrize("kind", ["fifo", "lifo", "priority"])

@@ -6,14 +6,15 @@ event-collector takes handlers of its own kind, which do the same.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from collectorqueue import Ok, Payload
 
-__all__ = ["Handler", "answer", "in_windows", "recording", "sleep_and_answer"]
+__all__ = ["Handler", "answer", "in_windows", "recording", "sleeping_for"]
 
-Handler = Callable[[Payload[Any]], Awaitable[Ok[Any]]]
+Name = TypeVar("Name")
+Handler = Callable[[Payload[Any]], Coroutine[Any, Any, Ok[Any]]]
 
 
 async def answer(payload: Payload[Any]) -> Ok[Any]:
@@ -21,10 +22,14 @@ async def answer(payload: Payload[Any]) -> Ok[Any]:
     return Ok(payload.value)
 
 
-async def sleep_and_answer(payload: Payload[Any]) -> Ok[Any]:
-    """Suspends once."""
-    await asyncio.sleep(0)
-    return Ok(payload.value)
+def sleeping_for(seconds: float) -> Handler:
+    """A handler that sleeps; for no seconds it suspends once."""
+
+    async def sleep_and_answer(payload: Payload[Any]) -> Ok[Any]:
+        await asyncio.sleep(seconds)
+        return Ok(payload.value)
+
+    return sleep_and_answer
 
 
 def recording(seen: list[Any]) -> Handler:
@@ -37,7 +42,7 @@ def recording(seen: list[Any]) -> Handler:
     return record
 
 
-def in_windows(names: list[str], window: int) -> list[list[str]]:
-    """Names in turn, over and over, cut into windows; after the last, begin again."""
+def in_windows(names: list[Name], window: int) -> list[list[Name]]:
+    """Names, or what stands for them, in turn, over and over, cut into windows; after the last, begin again."""
     turns = names * window
     return [turns[at : at + window] for at in range(0, len(turns), window)]

@@ -11,7 +11,9 @@ payloads carry the integers from 0. A function that a rival cannot do is left ou
     round_trip(events, mode)                                send one, await it, repeat
     memory_per_event(events)                                bytes of a queued event
     routed(events, window, delivery, collectors, hot, mode) windowed, by key or by topic
-    sleeping(events, window, consumers)                     handlers that sleep(0)
+    topical(events, window, topics)                         the next of many topics each
+    fan_out(events, window, collectors, mode)               each event for all
+    sleeping(events, window, consumers, sleep_s)            handlers that sleep
     responsiveness(events)                                  a ticker's lags meanwhile
     dispatch(events, by, names)                             looking a route up, no queue
     index_build(events, by)                                 registering that many names
@@ -32,6 +34,12 @@ NAMES = {
     "floor": "floor",
     "25-line loop": "hand_loop",
     "asyncio.Queue": "asyncio_queue",
+    "create_task": "task_per_event",
+    "aiochannel": "aiochannel_",
+    "blinker": "blinker_",
+    "pyee": "pyee_",
+    "taskiq": "taskiq_",
+    "bubus": "bubus_",
     "event-collector": "event_collector_",
     "collectorqueue": "collectorqueue_",
 }

@@ -17,13 +17,14 @@ from benchmarks.workload import (
     answer,
     in_windows,
     recording,
-    sleep_and_answer,
+    sleeping_for,
 )
 from collectorqueue import (
     Collector,
     CollectorEvent,
     CollectorQueue,
     EventPublisher,
+    Ok,
     Payload,
     SimpleRouter,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "MODES",
     "burst",
     "dispatch",
+    "fan_out",
     "index_build",
     "memory_per_event",
     "recording",
@@ -40,13 +42,19 @@ __all__ = [
     "round_trip",
     "routed",
     "sleeping",
+    "topical",
     "windowed",
 ]
 
-MODES = ("send", "send_nowait", "send_many", "request")
+MODES = ("send", "send_nowait", "send_many", "request", "plain")
 LACKS: dict[str, str] = {}
 CONSUMERS = 8  # where a case does not say; the same as for event-collector
 HOT = 10  # names that are looked up, however many there are
+
+
+def plain_answer(payload: Payload[Any]) -> Ok[Any]:
+    """The least a plain function can do."""
+    return Ok(payload.value)
 
 
 @asynccontextmanager
@@ -101,10 +109,12 @@ async def _windows(
             await asyncio.sleep(0)
 
 
-async def sleeping(events: int, window: int, consumers: int) -> float:
-    """All consumers from the start, handlers that suspend once."""
+async def sleeping(
+    events: int, window: int, consumers: int, sleep_s: float = 0.0
+) -> float:
+    """All consumers from the start, handlers that suspend once, or for so long."""
     pool = {"max_consumers": consumers, "autoscale": False}
-    async with _running(sleep_and_answer, events, **pool) as publisher:
+    async with _running(sleeping_for(sleep_s), events, **pool) as publisher:
         begun = perf_counter()
         await _windows(publisher, events, window, "send")
         await publisher.wait()
@@ -202,6 +212,37 @@ async def _routed_windows(
         await asyncio.sleep(0)
 
 
+async def fan_out(events: int, window: int, collectors: int, mode: str) -> float:
+    """Windowed, each event for all collectors; `plain`: they are plain functions."""
+    handler: Any = plain_answer if mode == "plain" else answer
+    registered = [Collector(f"name-{i}", handler) for i in range(collectors)]
+    async with CollectorQueue(registered, max_consumers=CONSUMERS) as queue:
+        begun = perf_counter()
+        await _windows(queue.publisher, events, window, "send")
+        await queue.publisher.wait()
+        seconds = perf_counter() - begun
+        assert queue.ledger.ok == events, queue.ledger
+    return seconds
+
+
+async def topical(events: int, window: int, topics: int) -> float:
+    """Windowed, each event for the next of so many topics of ten collectors."""
+    names = [f"topic-{i}" for i in range(topics)]
+    queue = CollectorQueue(_sharing(names), max_consumers=CONSUMERS)
+    turns = itertools.cycle(names)
+    async with queue:
+        send = queue.publisher.send
+        begun = perf_counter()
+        for start in range(0, events, window):
+            for i in range(start, start + window):
+                await send(Payload(i, topics=next(turns)))
+            await asyncio.sleep(0)
+        await queue.publisher.wait()
+        seconds = perf_counter() - begun
+        assert queue.ledger.ok == events, queue.ledger
+    return seconds
+
+
 async def responsiveness(events: int) -> list[float]:
     """Lags of a ticker, in seconds, while a full queue drains."""
     async with (
@@ -256,8 +297,12 @@ def _collectors(count: int) -> list[Collector]:
 
 def _listeners(topics: int) -> list[Collector]:
     """Ten collectors, among which so many topics are dealt out."""
-    names = [f"topic-{i}" for i in range(topics)]
-    return [Collector(f"name-{i}", answer, topics=names[i::HOT]) for i in range(HOT)]
+    return _sharing([f"topic-{i}" for i in range(topics)])
+
+
+def _sharing(topics: list[str]) -> list[Collector]:
+    sharers = range(min(HOT, len(topics)))
+    return [Collector(f"name-{i}", answer, topics=topics[i::HOT]) for i in sharers]
 
 
 def _value(event: CollectorEvent) -> Any:

@@ -31,12 +31,14 @@ __all__ = [
     "LACKS",
     "MODES",
     "burst",
+    "fan_out",
     "memory_per_event",
     "recording",
     "responsiveness",
     "round_trip",
     "routed",
     "sleeping",
+    "topical",
     "windowed",
 ]
 
@@ -56,10 +58,14 @@ async def answer(payload: Payload[Any], ctx: Context) -> Result:
     return Ok(payload.value)
 
 
-async def sleep_and_answer(payload: Payload[Any], ctx: Context) -> Result:
-    """Suspends once."""
-    await asyncio.sleep(0)
-    return Ok(payload.value)
+def sleeping_for(seconds: float) -> Handler:
+    """A handler that sleeps; for no seconds it suspends once."""
+
+    async def sleep_and_answer(payload: Payload[Any], ctx: Context) -> Result:
+        await asyncio.sleep(seconds)
+        return Ok(payload.value)
+
+    return sleep_and_answer
 
 
 def recording(seen: list[Any]) -> Handler:
@@ -113,9 +119,11 @@ async def windowed(
         return await _windows(queue, events, window)
 
 
-async def sleeping(events: int, window: int, consumers: int) -> float:
-    """All consumers from the start, handlers that suspend once."""
-    async with _queue(sleep_and_answer, consumers, False) as queue:
+async def sleeping(
+    events: int, window: int, consumers: int, sleep_s: float = 0.0
+) -> float:
+    """All consumers from the start, handlers that suspend once, or for so long."""
+    async with _queue(sleeping_for(sleep_s), consumers, False) as queue:
         return await _windows(queue, events, window)
 
 
@@ -184,6 +192,43 @@ async def routed(
             else:
                 for i, name in enumerate(next(turns), start):
                     await send(Payload(i, Delivery.TOPIC, topics=[name]))
+            await asyncio.sleep(0)
+        await publisher.wait()
+        seconds = perf_counter() - begun
+        assert queue.event_count == events
+    return seconds
+
+
+async def fan_out(events: int, window: int, collectors: int, mode: str) -> float:
+    """Windowed, each event for all collectors."""
+    queue = CollectorQueue(
+        [Collector(f"name-{i}", answer) for i in range(collectors)],
+        max_consumers=CONSUMERS,
+        logging=False,
+    )
+    async with queue:
+        return await _windows(queue, events, window)
+
+
+async def topical(events: int, window: int, topics: int) -> float:
+    """Windowed, each event for the next of so many topics of ten collectors."""
+    names = [f"topic-{i}" for i in range(topics)]
+    queue = CollectorQueue(
+        [
+            Collector(f"name-{i}", answer, topics=names[i::10])
+            for i in range(min(10, topics))
+        ],
+        max_consumers=CONSUMERS,
+        logging=False,
+    )
+    turns = itertools.cycle(names)
+    async with queue:
+        publisher = queue.get_publisher()
+        send = publisher.send
+        begun = perf_counter()
+        for start in range(0, events, window):
+            for i in range(start, start + window):
+                await send(Payload(i, Delivery.TOPIC, topics=[next(turns)]))
             await asyncio.sleep(0)
         await publisher.wait()
         seconds = perf_counter() - begun

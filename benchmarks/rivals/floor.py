@@ -18,6 +18,8 @@ LACKS = {
     "routed": _NOTHING,
     "sleeping": "one event at a time",
     "responsiveness": _NOTHING,
+    "topical": "no routing",
+    "fan_out": "one handler",
     "dispatch": "no routing",
     "index_build": "no routing",
 }

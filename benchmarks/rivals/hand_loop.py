@@ -31,6 +31,8 @@ MODES = ("send_nowait",)
 LACKS = {
     "routed": "no routing",
     "sleeping": "one event at a time",
+    "topical": "no routing",
+    "fan_out": "one handler",
     "dispatch": "no routing",
     "index_build": "no routing",
 }

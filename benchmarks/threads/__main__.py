@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.cases import RATE, Case, Entry
+from benchmarks.case import RATE, Case, Entry
 from benchmarks.command import options_of, parser_of, run_suite
 from benchmarks.figures import Figure
 from benchmarks.suite import Suite

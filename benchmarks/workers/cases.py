@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.cases import Case, Entry, Unit
+from benchmarks.case import Case, Entry, Unit
 
 __all__ = ["CASES", "EVENTS"]
 
