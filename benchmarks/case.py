@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["RATE", "Arguments", "Case", "Entry", "Unit"]
+__all__ = ["MICROSECONDS", "RATE", "Arguments", "Case", "Entry", "Unit"]
 
 Arguments = dict[str, Any]
 
@@ -32,6 +32,7 @@ class Unit:
 
 
 RATE = Unit("M events/s", 1e-6, per_second=True)
+MICROSECONDS = Unit("us/event", 1e6)
 
 
 @dataclass(frozen=True)

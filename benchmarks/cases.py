@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.case import RATE, Arguments, Case, Entry, Unit
+from benchmarks.case import MICROSECONDS, RATE, Arguments, Case, Entry, Unit
 
 __all__ = ["CASES", "EVENTS"]
 
@@ -19,7 +19,6 @@ TASKS = EVENTS // 5  # for those that make a task of each event
 KIQS = EVENTS // 100  # for taskiq
 BUBUS = EVENTS // 2000  # a few hundred a second
 
-MICROSECONDS = Unit("us/event", 1e6)
 NANOSECONDS = Unit("ns/name", 1e9)
 BYTES = Unit("B/event", 1.0, per_event=False)
 MILLISECONDS = Unit("ms, p99", 1e3, per_event=False)

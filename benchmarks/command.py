@@ -51,7 +51,8 @@ def run_suite(
     verdicts = _judge(suite, everything)
     report["load_average_after"] = load_average()
     report["seconds"] = round(time.monotonic() - begun, 1)
-    print("\n" + verdict_table(verdicts))
+    if verdicts:
+        print("\n" + verdict_table(verdicts))
     print(footer(report, suite))
     if options.json is not None:
         report["cases"] = [case_json(*each) for each in everything]

@@ -43,6 +43,6 @@ def recording(seen: list[Any]) -> Handler:
 
 
 def in_windows(names: list[Name], window: int) -> list[list[Name]]:
-    """Names, or what stands for them, in turn, over and over, cut into windows; after the last, begin again."""
+    """Names in turn, cut into windows; after the last window, begin again."""
     turns = names * window
     return [turns[at : at + window] for at in range(0, len(turns), window)]

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.measure import run_on_loop
 from collectorqueue import Batch, Collector, CollectorQueue, RateLimit, Retry
 
-__all__ = ["measure", "why_not"]
+__all__ = ["measure", "run", "trivial", "why_not"]
 
 WINDOW = 1000
 KEYS = 10_000
@@ -54,11 +54,13 @@ def queue_of(way: str, handler: Callable[[Any], None]) -> CollectorQueue:
     return CollectorQueue([collector], capacity=CAPACITY, **bounds)
 
 
-async def run(way: str, events: int, window: int, handler: Callable[[Any], None]) -> float:
+async def run(
+    way: str, events: int, window: int, handler: Callable[[Any], None], keys: int = KEYS
+) -> float:
     """Seconds for all, so many sent at a time and then awaited."""
     queue = queue_of(way, handler)
     keyed = way in ("ordering_key", "all of them")
-    names = [f"device-{number}" for number in range(KEYS)]
+    names = [f"device-{number}" for number in range(keys)]
     terms = TERMS.get(way, {})
     async with queue:
         send = queue.publisher.send_nowait
@@ -66,7 +68,7 @@ async def run(way: str, events: int, window: int, handler: Callable[[Any], None]
         for first in range(0, events, window):
             if keyed:
                 for number in range(first, min(first + window, events)):
-                    send(VALUE, ordering_key=names[number % KEYS])
+                    send(VALUE, ordering_key=names[number % keys])
             elif terms:
                 for _ in range(min(window, events - first)):
                     send(VALUE, **terms)

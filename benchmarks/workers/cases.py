@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.case import Case, Entry, Unit
+from benchmarks.case import MICROSECONDS, Case, Entry, Unit
 
 __all__ = ["CASES", "EVENTS"]
 
@@ -21,7 +21,6 @@ BARE = "bare processes"
 CHUNKED = ("chunksize=1", "chunksize=64", "chunksize=1024")
 
 RATE = Unit("k events/s", 1e-3, per_second=True)
-MICROSECONDS = Unit("us/event", 1e6)
 TYPICAL = Unit("us, p50", 1e6, per_event=False)
 LATE = Unit("ms, p99", 1e3, per_event=False)
 MILLISECONDS = Unit("ms", 1e3, per_event=False)

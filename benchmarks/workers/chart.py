@@ -15,14 +15,16 @@ from statistics import median
 from typing import Any
 
 from benchmarks.command import show_progress
+from benchmarks.drawing.lines import Line, LineChart, Point
+from benchmarks.drawing.svg import standalone
 from benchmarks.sample import SampleFailed, sample
 from benchmarks.suite import Suite
-from benchmarks.workers.drawing import Line, drawing
 
 __all__ = ["break_even", "run_chart"]
 
 WORK_US = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 PROCESS, INLINE = "collectorqueue", "inline"
+ZERO_AT = 0.5  # where no work stands on an axis that has no zero
 SECONDS = {False: 1.0, True: 0.1}  # of work in a sample; True: --quick
 
 
@@ -48,17 +50,37 @@ def run_chart(
     print("\n" + _table(costs))
     print("\n" + _in_words("An event is done sooner", wall))
     print(_in_words("The loop spends less on an event", cpu))
-    lines = [
-        Line("worker processes, wall", "#0b6fb8", costs[PROCESS].wall),
-        Line("worker processes, CPU of the parent", "#7db7e0", costs[PROCESS].cpu),
-        Line("on the loop, wall", "#c2410c", costs[INLINE].wall),
-    ]
-    options.chart.write_text(drawing(WORK_US, lines, {"wall": wall, "CPU": cpu}))
+    options.chart.write_text(standalone(_chart(costs, wall, cpu).drawing()))
     if options.json is not None:
         found = {name: vars(cost) for name, cost in costs.items()} | shared
         found |= {"work_us": WORK_US, "break_even_us": {"wall": wall, "cpu": cpu}}
         options.json.write_text(json.dumps(found, indent=1) + "\n")
     return 0
+
+
+def _chart(costs: dict[str, Cost], wall: float | None, cpu: float | None) -> LineChart:
+    marks = {
+        f"break-even, {what}: {work_us:.1f} us": max(work_us, ZERO_AT)
+        for what, work_us in (("wall", wall), ("CPU", cpu))
+        if work_us is not None
+    }
+    return LineChart(
+        "Cost of an event against the work in its handler",
+        "work in the handler, us",
+        "cost of an event, us",
+        [
+            _line("processes, wall", "blue", costs[PROCESS].wall),
+            _line("processes, CPU of the parent", "green", costs[PROCESS].cpu),
+            _line("on the loop, wall", "vermilion", costs[INLINE].wall),
+        ],
+        ticks={max(work_us, ZERO_AT): f"{work_us}" for work_us in WORK_US},
+        marks=marks,
+    )
+
+
+def _line(name: str, colour: str, costs: list[float]) -> Line:
+    pairs = zip(WORK_US, costs, strict=True)
+    return Line(name, colour, [Point(max(x, ZERO_AT), y, y, y) for x, y in pairs])
 
 
 def break_even(

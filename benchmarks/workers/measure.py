@@ -21,7 +21,7 @@ from benchmarks.ticker import Ticker
 from benchmarks.workers.rivals import load
 from benchmarks.workers.work import Work, work_of
 
-__all__ = ["measure"]
+__all__ = ["measure", "warm"]
 
 REHEARSED = 200  # items
 
@@ -98,14 +98,15 @@ def measure(rival: str, function: str, arguments: Sample, loop: str) -> Sample:
     if function == "start_up":
         main = start_up(module.Rival, work, mode)
     else:
-        main = _warm(module.Rival, work, mode, function, arguments["events"])
+        main = warm(module.Rival, work, mode, function, arguments["events"])
     sample: Sample = run_on_loop(main, loop)
     return sample
 
 
-async def _warm(
+async def warm(
     make: Any, work: Work, mode: str | None, function: str, events: int
 ) -> Sample:
+    """What a function returns for a rival that has carried some items before."""
     async with make(work, mode) as rival:
         rehearsed = min(events, REHEARSED)
         work.check(await _carried(rival, rehearsed), rehearsed)

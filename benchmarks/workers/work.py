@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.workers.handlers import HANDLERS
 
-__all__ = ["Work", "batches", "work_of"]
+__all__ = ["Work", "batches", "blobs_of", "work_of"]
 
 WORKERS = 2
 BLOB_BYTES = 1_000_000
@@ -59,6 +59,14 @@ def work_of(kind: str, work_us: float, rounds_per_us: float) -> Work:
     return Work(handler, payload_handler, items, in_flight, batch)
 
 
+def blobs_of(size_bytes: int) -> Work:
+    """Bytes of a size, without work; so many at a time that they take 64 MB at most."""
+    count = max(8, min(2048, 64 * BLOB_BYTES // size_bytes))
+    items = [_bytes(number, size_bytes) for number in range(count)]
+    in_flight = min(count, 1024)
+    return Work(*HANDLERS["blob"], items, in_flight, max(1, min(64, in_flight // 16)))
+
+
 def batches(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
     """Cut into lists of that length; the last may be shorter."""
     while batch := list(islice(items, size)):
@@ -75,7 +83,11 @@ def _rows(number: int, rounds: int) -> dict[str, Any]:
 
 
 def _blob(number: int, rounds: int) -> bytes:
-    body = random.Random(number).randbytes(BLOB_BYTES - 8)
+    return _bytes(number, BLOB_BYTES)
+
+
+def _bytes(number: int, size_bytes: int) -> bytes:
+    body = random.Random(number).randbytes(size_bytes - 8)
     return number.to_bytes(8, "big") + body
 
 
@@ -91,7 +103,7 @@ def _answer(item: Any) -> dict[str, Any]:
     """What a handler must answer, written down a second time."""
     if isinstance(item, bytes):
         number = int.from_bytes(item[:8], "big")
-        return {"id": number, "bytes": BLOB_BYTES, "end": item[-32:].hex()}
+        return {"id": number, "bytes": len(item), "end": item[-32:].hex()}
     if "rows" in item:
         last = f"{item['id']:047d},{99:047d}"
         return {"id": item["id"], "lines": 100, "last": last}

@@ -1,0 +1,1 @@
+"""How the cost of an event grows: `python -m benchmarks.growth`."""
