@@ -64,6 +64,7 @@ def run_suite(
 def begun_report(suite: Suite, options: argparse.Namespace) -> Report:
     """What is known before the first sample."""
     return {
+        "command": suite.command,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "loop": options.loop,
         "repeats": options.repeats,

@@ -9,7 +9,7 @@ from benchmarks.case import Case
 from benchmarks.figures import Verdict, ratios
 from benchmarks.runner import EntryResult
 
-__all__ = ["case_table", "verdict_table"]
+__all__ = ["case_table", "short", "verdict_table"]
 
 
 def case_table(case: Case, results: list[EntryResult]) -> str:
@@ -31,10 +31,10 @@ def case_table(case: Case, results: list[EntryResult]) -> str:
             continue
         middle = median(found)
         spread = (max(found) - min(found)) / middle if middle else 0.0
-        row = [label, *map(_short, (middle, min(found), max(found))), f"{spread:.0%}"]
+        row = [label, *map(short, (middle, min(found), max(found))), f"{spread:.0%}"]
         for other in against:
             pairs = ratios(result.samples, by_label[other].samples)
-            row.append(_short(median(pairs)) if pairs else "")
+            row.append(short(median(pairs)) if pairs else "")
         rows.append(row)
     return "\n".join([f"{case.name}: {case.title}", *_aligned(rows), *notes])
 
@@ -58,8 +58,8 @@ def verdict_table(verdicts: Iterable[Verdict]) -> str:
                 figure.case,
                 name,
                 figure.target,
-                _short(verdict.value),
-                f"{_short(verdict.low)}..{_short(verdict.high)}",
+                short(verdict.value),
+                f"{short(verdict.low)}..{short(verdict.high)}",
                 str(verdict.repeats),
                 "holds" if verdict.holds else "DOES NOT HOLD",
             ]
@@ -67,7 +67,8 @@ def verdict_table(verdicts: Iterable[Verdict]) -> str:
     return "\n".join([*_aligned(rows, 2), f"{held} of {judged} figures hold"])
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """A value with three or four digits."""
     if value >= 100:
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.3f}"

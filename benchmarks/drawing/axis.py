@@ -1,4 +1,4 @@
-"""Axis: where a value is along a side of a chart, and which values are written there."""
+"""Axis: where a value is along a side of a chart, and which values are written."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Iterable
 
 __all__ = ["Axis", "short"]
 
-DECADES_WITH_HALVES = (
-    2.5  # up to so many, 2 and 5 are written between the powers of ten
-)
+ENOUGH = 3  # values along an axis
+FACTORS = ((1.0,), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0))
 
 
 class Axis:
@@ -47,17 +46,19 @@ class Axis:
         return self._powers() if self.log else self._steps()
 
     def _powers(self) -> list[float]:
-        factors: tuple[float, ...] = (1, 2, 5)
-        if self._high - self._low > DECADES_WITH_HALVES:
-            factors = (1,)
+        """Of ten; with round values between them where that would be too few."""
+        found: list[float] = []
         powers = range(math.floor(self._low), math.ceil(self._high) + 1)
-        found = [factor * 10.0**power for power in powers for factor in factors]
-        inside = [
-            value
-            for value in found
-            if self._low - 1e-9 <= math.log10(value) <= self._high + 1e-9
-        ]
-        return inside or [10**self._low, 10**self._high]
+        for factors in FACTORS:
+            values = [factor * 10.0**power for power in powers for factor in factors]
+            found = [
+                value
+                for value in values
+                if self._low - 1e-9 <= math.log10(value) <= self._high + 1e-9
+            ]
+            if len(found) >= ENOUGH:
+                break
+        return found or [10**self._low, 10**self._high]
 
     def _steps(self) -> list[float]:
         rough = self._high / 5

@@ -10,8 +10,8 @@ from benchmarks.drawing.svg import drawn, leant, path, spot, text
 
 __all__ = ["Line", "LineChart", "Point"]
 
-WIDTH, HEIGHT = 760, 400
-LEFT, RIGHT, TOP, BOTTOM = 66, 190, 40, 52
+WIDTH, HEIGHT = 900, 400
+LEFT, RIGHT, TOP, BOTTOM = 66, 240, 40, 52
 LABEL_HEIGHT = 16
 
 
@@ -56,7 +56,7 @@ class LineChart:
         x = Axis([point.x for point in points], LEFT + 12, right, log=self.log)
         spread = [value for point in points for value in (point.low, point.high)]
         y = Axis(spread, bottom, TOP, log=self.log).widened()
-        parts = [text(LEFT, 20, self.title, "start", "title"), *self._axes(x, y)]
+        parts = [text(2, 20, self.title, "start", "title"), *self._axes(x, y)]
         for number, (name, value) in enumerate(self.marks.items()):
             parts += _marked(name, x.at(value), number)
         for shape, line in enumerate(self.lines):

@@ -10,8 +10,8 @@ from benchmarks.drawing.svg import drawn, path, spot, text
 
 __all__ = ["Row", "RowChart"]
 
-WIDTH = 760
-LEFT, RIGHT, TOP, BOTTOM = 250, 150, 38, 46
+WIDTH = 900
+LEFT, RIGHT, TOP, BOTTOM = 290, 225, 38, 46
 ROW_HEIGHT = 21
 WIDE = 6  # a chart whose largest value is so many times its least is logarithmic
 
@@ -48,7 +48,7 @@ class RowChart:
         values = [value for row in rows for value in (row.low, row.high)]
         wide = max(values) > WIDE * min(values)
         axis = Axis(values, LEFT + 6, WIDTH - RIGHT, log=wide).widened()
-        parts = [text(12, 18, self.title, "start", "title")]
+        parts = [text(2, 18, self.title, "start", "title")]
         for value in axis.ticks:
             at = axis.at(value)
             parts.append(path([(at, TOP), (at, bottom)], "grid"))

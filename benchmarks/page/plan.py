@@ -1,0 +1,67 @@
+"""What a page runs: each suite, at sizes that all of them together have time for."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.__main__ import SUITE as QUEUE
+from benchmarks.command import run_suite
+from benchmarks.growth.__main__ import SUITE as GROWTH
+from benchmarks.policies.__main__ import SUITE as POLICIES
+from benchmarks.suite import Suite
+from benchmarks.threads.__main__ import SUITE as THREADS
+from benchmarks.workers.__main__ import SUITE as WORKERS
+from benchmarks.workers.calibration import rounds_per_us
+
+__all__ = ["SECTIONS", "Section", "measured"]
+
+QUICK_REPEATS = 2
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: a suite, and the share of its full size that is run."""
+
+    title: str
+    file: str
+    suite: Suite
+    share: float
+
+    def events(self, size: float, *, quick: bool) -> int:
+        """Of the case that the suite is sized by."""
+        if quick:
+            return self.suite.quick_events
+        return round(self.suite.events * self.share * size)
+
+
+SECTIONS = (
+    Section("Beside its rivals, in one thread", "queue.json", QUEUE, 0.3),
+    Section("From other threads", "threads.json", THREADS, 0.3),
+    Section("To worker processes", "workers.json", WORKERS, 0.25),
+    Section("What a delivery policy costs", "policies.json", POLICIES, 0.5),
+    Section("How cost grows", "growth.json", GROWTH, 0.3),
+)
+"""In the order of the page, at shares that take a bit over 20 minutes for 3 repeats."""
+
+
+def measured(options: argparse.Namespace) -> Iterator[tuple[Path, int]]:
+    """Run all, one after the other: the file of each, and 1 if a sample failed."""
+    shared: dict[str, Any] = {"rounds_per_us": rounds_per_us()}
+    for section in SECTIONS:
+        if section.file.partition(".")[0] not in options.only:
+            continue
+        path = options.folder / section.file
+        run = argparse.Namespace(
+            case=None,
+            repeats=QUICK_REPEATS if options.quick else options.repeats,
+            events=section.events(options.size, quick=options.quick),
+            loop=options.loop,
+            json=path,
+        )
+        takes_work = section.suite in (WORKERS, GROWTH)
+        print(f"\n== {section.title}: {section.suite.command}\n", flush=True)
+        yield path, run_suite(section.suite, run, shared if takes_work else None)
