@@ -84,10 +84,10 @@ class LineChart:
 
 
 def _marked(name: str, at: float, number: int) -> list[str]:
-    low = HEIGHT - BOTTOM - 10 - LABEL_HEIGHT * number
+    height = TOP + 12 + LABEL_HEIGHT * number
     side, by = ("end", -5) if at > (WIDTH - RIGHT) / 2 else ("start", 5)
     ends = [(at, TOP), (at, HEIGHT - BOTTOM)]
-    return [path(ends, "quiet", dashes="4 3"), text(at + by, low, name, side)]
+    return [path(ends, "quiet", dashes="4 3"), text(at + by, height, name, side)]
 
 
 def _drawn(line: Line, shape: int, x: Axis, y: Axis) -> list[str]:
