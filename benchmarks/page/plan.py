@@ -39,13 +39,13 @@ class Section:
 
 
 SECTIONS = (
-    Section("Beside its rivals, in one thread", "queue.json", QUEUE, 0.3),
+    Section("Beside its rivals, in one thread", "queue.json", QUEUE, 0.2),
     Section("From other threads", "threads.json", THREADS, 0.3),
-    Section("To worker processes", "workers.json", WORKERS, 0.25),
+    Section("To worker processes", "workers.json", WORKERS, 0.2),
     Section("What a delivery policy costs", "policies.json", POLICIES, 0.5),
-    Section("How cost grows", "growth.json", GROWTH, 0.3),
+    Section("How cost grows", "growth.json", GROWTH, 0.2),
 )
-"""In the order of the page, at shares that take a bit over 20 minutes for 3 repeats."""
+"""In the order of the page, at shares that take some 20 minutes for 3 repeats."""
 
 
 def measured(options: argparse.Namespace) -> Iterator[tuple[Path, int]]:
