@@ -7,7 +7,7 @@ from html import escape
 
 from benchmarks.drawing.svg import STYLE
 from benchmarks.page.charts import chart_of, sweep_of
-from benchmarks.page.plan import SECTIONS
+from benchmarks.page.plan import SECTIONS, Section
 from benchmarks.page.reasons import reason_for
 from benchmarks.page.results import CaseResult, Json, SuiteResult
 from benchmarks.page.wins import Win, wins
@@ -53,7 +53,7 @@ def page(suites: Sequence[SuiteResult]) -> str:
     for section in SECTIONS:
         for suite in suites:
             if suite.command == section.suite.command:
-                parts += _section(section.title, suite)
+                parts += _section(section, suite)
     parts += ["<h2>Where a rival wins, and why</h2>", *_wins(wins(suites))]
     parts += ["<h2>The figures to reach</h2>", _figures(suites)]
     parts += ["<h2>To repeat it</h2>", *_repeat(suites)]
@@ -127,12 +127,14 @@ def _features() -> str:
     )
 
 
-def _section(title: str, suite: SuiteResult) -> list[str]:
+def _section(section: Section, suite: SuiteResult) -> list[str]:
     run = suite.run
-    about = (
-        f"{suite.command}, {run['repeats']} repeats, {run['events']:,} events at most"
-    )
-    parts = [f"<h2>{escape(title)}</h2>", f'<p class="quiet">{escape(about)}</p>']
+    sizes = f"{run['repeats']} repeats, {run['events']:,} events in {section.suite.sized_by}"
+    parts = [
+        f"<h2>{escape(section.title)}</h2>",
+        f"<p>{escape(section.about)}</p>",
+        f'<p class="quiet">{escape(sizes)}; the others in proportion.</p>',
+    ]
     for case in suite.cases:
         parts += [
             f'<h3 id="{escape(case.name)}">{escape(case.name)}</h3>',
@@ -205,7 +207,11 @@ def _figures(suites: Sequence[SuiteResult]) -> str:
     if not rows:
         return "<p>None were held against what was run.</p>"
     heads = ("case", "figure", "to reach", "median", "min", "max", "")
-    return _table(heads, rows, numbers=range(3, 6))
+    return (
+        "<p>They are meant for 5 repeats at full size, on CPython 3.13 and uvloop, as "
+        "the suites run by themselves; on this page they are indicative.</p>"
+        + _table(heads, rows, numbers=range(3, 6))
+    )
 
 
 def _verdict(figure: Json) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ class Section:
     """A part of the page: a suite, and the share of its full size that is run."""
 
     title: str
+    about: str
     file: str
     suite: Suite
     share: float
@@ -39,11 +40,46 @@ class Section:
 
 
 SECTIONS = (
-    Section("Beside its rivals, in one thread", "queue.json", QUEUE, 0.2),
-    Section("From other threads", "threads.json", THREADS, 0.3),
-    Section("To worker processes", "workers.json", WORKERS, 0.2),
-    Section("What a delivery policy costs", "policies.json", POLICIES, 0.5),
-    Section("How cost grows", "growth.json", GROWTH, 0.2),
+    Section(
+        "Beside its rivals, in one thread",
+        "The handler does nothing but answer. What a rival leaves out stands in the "
+        "table above.",
+        "queue.json",
+        QUEUE,
+        0.2,
+    ),
+    Section(
+        "From other threads",
+        "janus, culsans and aiologic are bounded to 10,000, as ours is; "
+        "call_soon_threadsafe feeds an asyncio.Queue without a bound. They carry items; "
+        "only ours has collectors, results and metrics.",
+        "threads.json",
+        THREADS,
+        0.3,
+    ),
+    Section(
+        "To worker processes",
+        "Two workers each. pyzmq, faster-fifo and bare processes are written by hand: no "
+        "errors, no routing, no replacement of a worker. inline is the same queue with "
+        "its collector on the loop.",
+        "workers.json",
+        WORKERS,
+        0.2,
+    ),
+    Section(
+        "What a delivery policy costs",
+        "All are ours, beside the same queue without the policy (plain).",
+        "policies.json",
+        POLICIES,
+        0.5,
+    ),
+    Section(
+        "How cost grows",
+        "One thing grows at a time; each point is a process of its own.",
+        "growth.json",
+        GROWTH,
+        0.2,
+    ),
 )
 """In the order of the page, at shares that take some 20 minutes for 3 repeats."""
 

@@ -56,7 +56,7 @@ def recording(seen: list[Any]) -> Receiver:
 def _signal(*receivers: Receiver) -> Signal:
     signal = Signal()
     for receiver in receivers:
-        # Its own garbage collector of receivers costs a look at each send.
+        # A weak reference would be looked through at each send.
         signal.connect(receiver, weak=False)
     return signal
 
