@@ -129,11 +129,12 @@ def _features() -> str:
 
 def _section(section: Section, suite: SuiteResult) -> list[str]:
     run = suite.run
-    sizes = f"{run['repeats']} repeats, {run['events']:,} events in {section.suite.sized_by}"
+    largest = f"{run['events']:,} events in {section.suite.sized_by}"
     parts = [
         f"<h2>{escape(section.title)}</h2>",
         f"<p>{escape(section.about)}</p>",
-        f'<p class="quiet">{escape(sizes)}; the others in proportion.</p>',
+        f'<p class="quiet">{run["repeats"]} repeats; {escape(largest)}, '
+        "the others in proportion.</p>",
     ]
     for case in suite.cases:
         parts += [

@@ -51,16 +51,16 @@ SECTIONS = (
     Section(
         "From other threads",
         "janus, culsans and aiologic are bounded to 10,000, as ours is; "
-        "call_soon_threadsafe feeds an asyncio.Queue without a bound. They carry items; "
-        "only ours has collectors, results and metrics.",
+        "call_soon_threadsafe feeds an asyncio.Queue without a bound. They carry "
+        "items; only ours has collectors, results and metrics.",
         "threads.json",
         THREADS,
         0.3,
     ),
     Section(
         "To worker processes",
-        "Two workers each. pyzmq, faster-fifo and bare processes are written by hand: no "
-        "errors, no routing, no replacement of a worker. inline is the same queue with "
+        "Two workers each. pyzmq, faster-fifo and bare processes are written by hand: "
+        "no errors, no routing, no replacement of a worker. inline is the same queue with "
         "its collector on the loop.",
         "workers.json",
         WORKERS,

@@ -1,7 +1,7 @@
 """pyee: its AsyncIOEventEmitter starts a task for each handler, and forgets results.
 
-So nothing can be added up after a sample: that each event is handled once is shown by the
-run before the clock starts, and by the tests.
+So nothing can be added up after a sample: that each event is handled once is shown by
+the run before the clock starts, and by the tests.
 """
 
 from __future__ import annotations
