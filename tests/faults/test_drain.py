@@ -24,7 +24,7 @@ from tests.faults.harness import (
     queue_threads,
     until_thread,
 )
-from tests.support import Gate, Log, both_loops, ticks, until, virtual
+from tests.support import Gate, Log, assert_closes, both_loops, ticks, until, virtual
 
 KINDS = pytest.mark.parametrize("queue_type", list(QueueType))
 
@@ -679,6 +679,47 @@ def test_the_same_object_runs_on_one_loop_after_another() -> None:
     for _ in range(3):
         asyncio.run(program())
     assert log.values == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "collectors", [["stubborn"], ["stubborn", "quick"], ["quick", "stubborn"]]
+)
+@virtual
+async def test_what_an_earlier_run_abandoned_does_not_touch_the_next(
+    collectors: list[str],
+) -> None:
+    async def stubborn(payload: Payload[Any]) -> None:
+        end = asyncio.get_running_loop().time() + 5
+        while asyncio.get_running_loop().time() < end:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(end - asyncio.get_running_loop().time())
+
+    handlers = {"stubborn": stubborn, "quick": Log()}
+    gate = Gate()
+    queue = CollectorQueue(
+        [Collector(key, handlers[key], topics="all") for key in collectors]
+        + [Collector("gate", gate)],
+        max_consumers=1,
+        autoscale=False,
+    )
+    await queue.start()
+    await queue.publisher.send(1, topics="all")
+    await ticks(4)
+    removal = asyncio.create_task(queue.remove_collector("stubborn"))
+    await ticks(1)
+    report = await queue.close(timeout=0)
+    assert len(report.abandoned) == 1
+    await removal
+    assert queue.consumers == 0
+    async with queue:
+        await queue.publisher.send_many([1, 2, 3])
+        await asyncio.sleep(10)
+        assert queue.consumers == queue.metrics.busy == 1
+        assert gate.started == [1]
+        assert_closes(queue)
+        gate.open()
+    assert queue.ledger.ok == 3
+    assert queue.consumers == 0
 
 
 @both_loops

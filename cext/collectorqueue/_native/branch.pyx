@@ -96,6 +96,13 @@ cdef class Branch(Driver):
         self.core.on_written_off(self)
         return 0
 
+    cdef int disown(self) except -1:
+        """Its event was given up: what comes of it concerns nobody."""
+        if not self.written_off and self.task is not None and not self.task.done():
+            self.written_off = True
+            count_run(self.step, False, monotonic_ns() - self.event.start_ns)
+        return 0
+
     cdef int abort(self, str why) except -1:
         self.timed_out = False
         self.abort_why = why

@@ -21,4 +21,5 @@ cdef class Collecting(Spreading):
     cdef int batch_over(self) except -1
     cdef int finish(self) except -1
     cdef int forget_event(self) except -1
+    cdef int part_from_handler(self) except -1
     cdef int expect_successor(self) except -1

@@ -316,6 +316,24 @@ cdef class Collecting(Spreading):
 
     cdef int write_off(self) except -1:
         """The handler goes on after its timeout: settle, and leave this consumer to it."""
+        self.part_from_handler()
+        self.expect_successor()
+        self.core.on_written_off(self)
+        return 0
+
+    cdef int disown(self) except -1:
+        if self.gathering is not None:
+            for branch in self.gathering.branches:
+                (<Branch>branch).disown()
+        if self.stage != JOINING:
+            return self.part_from_handler()
+        self.written_off = True
+        self.core.seats.pop(self, None)
+        self.gathering.ring()       # the others are not waited for
+        return self.close_event()
+
+    cdef int part_from_handler(self) except -1:
+        """Whatever comes of it, it was too late."""
         self.written_off = True
         self.answer = late(self.step)
         self.verdict = PLAIN
@@ -335,8 +353,6 @@ cdef class Collecting(Spreading):
                 # Its other collectors run on, and no consumer is there for them.
                 self.core.gatherings[self.event] = self.gathering
             self.close_event()
-        self.expect_successor()
-        self.core.on_written_off(self)
         return 0
 
     cdef int expect_successor(self) except -1:

@@ -159,7 +159,8 @@ cdef class Consumer(Collecting):
 
     cdef object outlive(self, object thrown):
         """Its handler goes on, and nobody waits for what comes of it."""
-        suspended = self.resume(thrown) == SUSPENDED
+        # It may have waited for the event's other collectors only.
+        suspended = self.coroutine is not None and self.resume(thrown) == SUSPENDED
         if waiting(self.core) and self.core.coming == 0:
             self.core.call_for_help()   # of what it sent, or let go on
         if suspended:

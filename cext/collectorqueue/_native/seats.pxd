@@ -14,6 +14,7 @@ cdef class Seat:
     cdef object step_running(self, CollectorEvent event)
     cdef int abort(self, str why) except -1
     cdef int abort_item(self, CollectorEvent item, str why) except -1
+    cdef int disown(self) except -1
 
 
 cdef class Seats(Sums):

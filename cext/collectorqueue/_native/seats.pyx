@@ -28,6 +28,10 @@ cdef class Seat:
         """Discard what comes of one event of the batch that it runs."""
         return 0
 
+    cdef int disown(self) except -1:
+        """Leave it to itself: what it still runs was given up."""
+        return 0
+
 
 cdef class Seats(Sums):
     """The seats that consumers take, and give up."""
@@ -119,6 +123,12 @@ cdef class Seats(Sums):
         for seat in list(self.seats):
             if (<Seat>seat).event is not None:
                 (<Seat>seat).abort(why)
+
+    def disown_running(self):
+        """What still runs was given up: it must not touch what comes after this run."""
+        for seat in list(self.seats):
+            if (<Seat>seat).event is not None:
+                (<Seat>seat).disown()
 
     cdef int wake_one(self) except -1:
         """Wake the consumer that went idle last; it will wake the next if it must wait."""

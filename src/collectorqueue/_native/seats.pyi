@@ -60,3 +60,6 @@ class Seats(Sums):
 
     def abort_running(self, why: str) -> None:
         """Cancel everything that runs."""
+
+    def disown_running(self) -> None:
+        """What still runs was given up: it must not touch what comes after this run."""

@@ -121,6 +121,7 @@ class Drain:
         await self._finish_letters()
         self._stop_scaling()
         await self._pool.stop()
+        core.disown_running()
         return Remains(tuple(late), tuple(described))
 
     async def _emptied_before_deadline(self) -> bool:
