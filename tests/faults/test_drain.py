@@ -455,6 +455,20 @@ async def test_a_second_close_may_only_shorten_the_deadline(
     assert loop.time() - begun == pytest.approx(max(1, takes), abs=0.01)
 
 
+@pytest.mark.parametrize("turns", range(8))
+@virtual
+async def test_a_second_close_that_comes_late_leaves_no_timer(turns: int) -> None:
+    queue = CollectorQueue([Collector("log", Log())])
+    await queue.start()
+    first = asyncio.create_task(queue.close(timeout=None))
+    await ticks(turns)
+    await queue.close(timeout=5)
+    await first
+    scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    left = [handle for handle in scheduled if not handle.cancelled()]
+    assert not [handle for handle in left if "Drain" in repr(handle)]
+
+
 @virtual
 async def test_a_cancelled_close_goes_to_abort_and_re_raises() -> None:
     loop = asyncio.get_running_loop()

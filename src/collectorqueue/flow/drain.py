@@ -55,6 +55,7 @@ class Drain:
         self._stop_scaling = stop_scaling
         self._finish_letters = finish_letters
         self._begun = False
+        self._waited = False  # until all was over, or the deadline
         self._loop = loop
         self._expired: asyncio.Future[None] = loop.create_future()
         self._deadline: float | None = None
@@ -72,7 +73,7 @@ class Drain:
             self._timer.cancel()
         if timeout <= 0:
             self._expire()
-        else:
+        elif not self._waited:
             self._timer = self._loop.call_at(deadline, self._expire)
             if self._begun:
                 self._core.end_by(timeout)
@@ -95,6 +96,7 @@ class Drain:
         if self._deadline is not None:
             core.end_by(self.left_s())
         cancelled = not await self._emptied_before_deadline()
+        self._waited = True
         if self._timer is not None:
             self._timer.cancel()
         running = core.running()
