@@ -27,13 +27,15 @@ def me() -> asyncio.Task[Any]:
     return task
 
 
-def consumer_tasks() -> list[asyncio.Task[Any]]:
-    """The tasks of all consumers on this loop, oldest first."""
+def consumer_tasks(
+    loop: asyncio.AbstractEventLoop | None = None,
+) -> list[asyncio.Task[Any]]:
+    """The tasks of all consumers on this loop, or the running one, oldest first."""
     name = "collectorqueue consumer "
     return sorted(
         (
             task
-            for task in asyncio.all_tasks()
+            for task in asyncio.all_tasks(loop)
             if task.get_name().startswith(name) and not task.done()
         ),
         key=lambda task: int(task.get_name().removeprefix(name)),

@@ -5,71 +5,20 @@ CancelledError or had ended before; the sum closes, nothing hangs, no task is le
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from collectorqueue import Collector, CollectorQueue, Outcome, Payload, QueueType
 from collectorqueue.errors import CollectorQueueError
+from tests.faults.every_tick import Steps, at_every_tick, cancelled_after
 from tests.faults.harness import assert_closed, assert_serves, me
 from tests.support import Gate, Log, both_loops, ticks
 
-OFFSETS = pytest.mark.parametrize("offset", range(31))
-LATER = pytest.mark.parametrize("offset", range(1, 31))  # once it has begun
 
-
-class Steps:
-    """A lifecycle that takes some turns, and remembers what was entered and left."""
-
-    def __init__(self) -> None:
-        self.entered: list[str] = []
-        self.left: list[str] = []
-
-    def __call__(self, key: str) -> Callable[[Any], Any]:
-        @asynccontextmanager
-        async def lifecycle(ctx: Any) -> AsyncIterator[None]:
-            await ticks(2)
-            self.entered.append(key)
-            try:
-                yield
-                await ticks(2)
-            finally:
-                self.left.append(key)
-
-        return lifecycle
-
-    @property
-    def balanced(self) -> bool:
-        return sorted(self.entered) == sorted(self.left)
-
-
-async def cancelled_after(offset: int, operation: Any) -> Any:
-    """Cancel it then. What it returned; None if it was cancelled."""
-
-    async def run() -> Any:
-        try:
-            return await operation
-        except asyncio.CancelledError:
-            assert me().cancelling() == 1
-            raise
-
-    task = asyncio.create_task(run())
-    await ticks(offset)
-    cancelled = task.cancel()
-    await asyncio.wait([task], timeout=5)
-    assert task.done(), "it hangs"
-    if offset == 0:
-        operation.close()  # it was not even begun
-    else:
-        assert task.cancelled() == cancelled, "a cancellation was swallowed"
-    return None if task.cancelled() else task.result()
-
-
-@OFFSETS
 @pytest.mark.parametrize("queue_type", list(QueueType))
 @both_loops
+@at_every_tick("Sender.send")
 async def test_a_blocked_send(offset: int, queue_type: QueueType) -> None:
     gate = Gate()
     async with CollectorQueue(
@@ -99,8 +48,8 @@ async def test_a_blocked_send(offset: int, queue_type: QueueType) -> None:
     assert_closed(queue)
 
 
-@OFFSETS
 @both_loops
+@at_every_tick("Sender.send")
 async def test_a_blocked_send_when_others_are_cancelled_too(offset: int) -> None:
     gate = Gate()
     async with CollectorQueue(
@@ -131,8 +80,8 @@ async def test_a_blocked_send_when_others_are_cancelled_too(offset: int) -> None
     assert_closed(queue)
 
 
-@OFFSETS
 @both_loops
+@at_every_tick("EventPublisher.send_many")
 async def test_send_many(offset: int) -> None:
     log = Log()
 
@@ -162,8 +111,8 @@ async def test_send_many(offset: int) -> None:
     assert_closed(queue)
 
 
-@OFFSETS
 @both_loops
+@at_every_tick("CollectorEvent.wait")
 async def test_waiting_for_an_event(offset: int) -> None:
     gate = Gate()
     async with CollectorQueue([Collector("gate", gate)], max_consumers=1) as queue:
@@ -176,10 +125,10 @@ async def test_waiting_for_an_event(offset: int) -> None:
     assert_closed(queue)
 
 
-@OFFSETS
 @pytest.mark.parametrize("collectors", [1, 2])
 @pytest.mark.parametrize("what", ["request", "call", "request with timeout"])
 @both_loops
+@at_every_tick("EventPublisher.request", "EventPublisher.call")
 async def test_a_request(offset: int, collectors: int, what: str) -> None:
     async def slow(payload: Payload[Any]) -> Any:
         assert me().cancelling() == 0
@@ -208,8 +157,8 @@ async def test_a_request(offset: int, collectors: int, what: str) -> None:
     assert_closed(queue)
 
 
-@OFFSETS
 @both_loops
+@at_every_tick("EventPublisher.request")
 async def test_a_request_that_is_blocked_by_a_full_queue(offset: int) -> None:
     async def slow(payload: Payload[Any]) -> Any:
         await ticks(3)
@@ -229,8 +178,8 @@ async def test_a_request_that_is_blocked_by_a_full_queue(offset: int) -> None:
     assert_closed(queue)
 
 
-@OFFSETS
 @both_loops
+@at_every_tick("EventPublisher.wait")
 async def test_waiting_for_all(offset: int) -> None:
     async def slow(payload: Payload[Any]) -> None:
         await ticks(2)
@@ -245,8 +194,8 @@ async def test_waiting_for_all(offset: int) -> None:
     assert_closed(queue)
 
 
-@OFFSETS
 @both_loops
+@at_every_tick("EventPublisher.wait")
 async def test_waiting_for_all_inside_a_handler(offset: int) -> None:
     async def handler(payload: Payload[Any]) -> None:
         if payload.value == "waits":
@@ -269,8 +218,8 @@ async def test_waiting_for_all_inside_a_handler(offset: int) -> None:
     assert_closed(queue)
 
 
-@OFFSETS
 @both_loops
+@at_every_tick("CollectorQueue.start")
 async def test_start(offset: int) -> None:
     steps = Steps()
     queue = CollectorQueue(
@@ -293,9 +242,9 @@ async def test_start(offset: int) -> None:
     assert_closed(queue)
 
 
-@LATER
 @pytest.mark.parametrize("handler", ["quick", "endless", "cleans up"])
 @both_loops
+@at_every_tick("CollectorQueue.close", first=1)
 async def test_close(offset: int, handler: str) -> None:
     steps = Steps()
 
@@ -329,8 +278,8 @@ async def test_close(offset: int, handler: str) -> None:
     assert steps.balanced
 
 
-@LATER
 @both_loops
+@at_every_tick("CollectorQueue.close", first=1)
 async def test_close_while_a_second_close_waits(offset: int) -> None:
     async def handle(payload: Payload[Any]) -> None:
         await ticks(10)
@@ -345,8 +294,8 @@ async def test_close_while_a_second_close_waits(offset: int) -> None:
     assert_closed(queue)
 
 
-@OFFSETS
 @both_loops
+@at_every_tick("CollectorQueue.__aenter__", "CollectorQueue.__aexit__")
 async def test_the_body_of_async_with(offset: int) -> None:
     steps = Steps()
 
@@ -369,8 +318,8 @@ async def test_the_body_of_async_with(offset: int) -> None:
     assert steps.balanced
 
 
-@OFFSETS
 @both_loops
+@at_every_tick("CollectorQueue.add_collector")
 async def test_add_collector(offset: int) -> None:
     steps = Steps()
     async with CollectorQueue([Collector("first", Log())]) as queue:
@@ -391,8 +340,8 @@ async def test_add_collector(offset: int) -> None:
     assert_closed(queue)
 
 
-@OFFSETS
 @both_loops
+@at_every_tick("CollectorQueue.remove_collector")
 async def test_remove_collector(offset: int) -> None:
     steps = Steps()
 
@@ -415,8 +364,8 @@ async def test_remove_collector(offset: int) -> None:
     assert_closed(queue)
 
 
-@OFFSETS
 @both_loops
+@at_every_tick("CollectorQueue.remove_collector")
 async def test_remove_collector_and_add_it_again(offset: int) -> None:
     steps = Steps()
 
@@ -435,8 +384,8 @@ async def test_remove_collector_and_add_it_again(offset: int) -> None:
     assert_closed(queue)
 
 
-@OFFSETS
 @both_loops
+@at_every_tick("CollectorQueue.shutdown_on_signals")
 async def test_shutdown_on_signals(offset: int) -> None:
     queue = CollectorQueue([Collector("log", Log())])
 
