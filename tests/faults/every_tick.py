@@ -1,4 +1,4 @@
-"""Cancelling something from outside at every turn of the loop, and of what that was done.
+"""Cancelling from outside at every turn of the loop, and of what that was done.
 
 Rules of residence: how it is cancelled. What must hold then is said by the tests.
 """
@@ -73,9 +73,7 @@ async def cancelled_after(offset: int, operation: Any) -> Any:
     return None if task.cancelled() else task.result()
 
 
-def at_every_tick(
-    *names: str, first: int = 0, step: int = 1
-) -> Callable[[Any], Any]:
+def at_every_tick(*names: str, first: int = 0, step: int = 1) -> Callable[[Any], Any]:
     """A test that takes an `offset` runs with each, and none leaves a task behind.
 
     `names`: the public awaits that it cancels. `first` is 1 for what must have begun.
@@ -96,7 +94,9 @@ def at_every_tick(
                     raise
 
         signature = inspect.signature(test)
-        others = [each for each in signature.parameters.values() if each.name != "offset"]
+        others = [
+            each for each in signature.parameters.values() if each.name != "offset"
+        ]
         run.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]
         return run
 
@@ -111,7 +111,8 @@ def public_awaits() -> set[str]:
         for exported in map(module.__dict__.get, module.__all__)
         if inspect.isclass(exported)
         for owner in exported.__mro__
-        if owner.__module__.startswith("collectorqueue") and not owner.__name__.startswith("_")
+        if owner.__module__.startswith("collectorqueue")
+        and not owner.__name__.startswith("_")
         for name in awaited_methods(owner)
     }
 
@@ -120,8 +121,12 @@ def awaited_methods(owner: type) -> Iterator[str]:
     """The public methods of a class that are to be awaited."""
     for name, method in vars(owner).items():
         inner = getattr(method, "__wrapped__", method)
-        is_awaited = inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(inner)
-        if is_awaited and (not name.startswith("_") or name in ("__aenter__", "__aexit__")):
+        is_awaited = inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(
+            inner
+        )
+        if is_awaited and (
+            not name.startswith("_") or name in ("__aenter__", "__aexit__")
+        ):
             yield name
     if "._native." in owner.__module__:
         yield from awaited_by_stub(owner)
@@ -132,10 +137,14 @@ def awaited_by_stub(owner: type) -> Iterator[str]:
     package = Path(collectorqueue.__file__).parent / "_native"
     stub = package / f"{owner.__module__.rpartition('.')[2]}.pyi"
     classes = [
-        each for each in ast.parse(stub.read_text()).body if isinstance(each, ast.ClassDef)
+        each
+        for each in ast.parse(stub.read_text()).body
+        if isinstance(each, ast.ClassDef)
     ]
     awaitables = ["Coroutine"] + [
-        each.name for each in classes if any("Coroutine" in ast.unparse(base) for base in each.bases)
+        each.name
+        for each in classes
+        if any("Coroutine" in ast.unparse(base) for base in each.bases)
     ]
     for each in classes:
         if each.name != owner.__name__:
@@ -144,5 +153,7 @@ def awaited_by_stub(owner: type) -> Iterator[str]:
             if not isinstance(method, ast.FunctionDef) or method.returns is None:
                 continue
             returned = ast.unparse(method.returns)
-            if method.name == "__await__" or any(name in returned for name in awaitables):
+            if method.name == "__await__" or any(
+                name in returned for name in awaitables
+            ):
                 yield method.name

@@ -1,10 +1,9 @@
-"""Cancelled at every turn: batches, custom routers, the test kit, worker processes; and that
-nothing which a program may await was forgotten.
+"""Cancelled at every turn: policies, custom routers, the test kit, worker processes; and
+that nothing which a program may await was forgotten.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -64,7 +63,9 @@ async def test_a_request_under_a_policy(offset: int, policies: str) -> None:
         if policies == "retry" and not tried:
             tried.append(payload)
             raise ValueError
-        return payload.value if policies != "batch" else [each.value for each in payload]
+        return (
+            payload.value if policies != "batch" else [each.value for each in payload]
+        )
 
     tried: list[Any] = []
     options: dict[str, Any] = {
@@ -72,11 +73,14 @@ async def test_a_request_under_a_policy(offset: int, policies: str) -> None:
         "retry": {"retry": Retry(2, backoff=0)},
         "limit": {"max_concurrency": 1},
     }.get(policies, {})
-    terms: dict[str, Any] = {"key": {"ordering_key": "a"}, "delay": {"delay": 0.0001}}.get(
-        policies, {}
-    )
+    terms: dict[str, Any] = {
+        "key": {"ordering_key": "a"},
+        "delay": {"delay": 0.0001},
+    }.get(policies, {})
     async with CollectorQueue([Collector("it", fails_once, **options)]) as queue:
-        before = await queue.publisher.send("before", ordering_key=terms.get("ordering_key"))
+        before = await queue.publisher.send(
+            "before", ordering_key=terms.get("ordering_key")
+        )
         await cancelled_after(offset, queue.publisher.request("cancelled", **terms))
         await queue.publisher.wait()
         assert before.outcome is Outcome.OK
@@ -102,7 +106,9 @@ class Whole(Router):
 async def test_an_event_whose_router_runs_the_collectors(
     offset: int, collectors: int
 ) -> None:
-    made = [Collector(f"slow-{at}", slow, max_concurrency=1) for at in range(collectors)]
+    made = [
+        Collector(f"slow-{at}", slow, max_concurrency=1) for at in range(collectors)
+    ]
     async with CollectorQueue(made, router=Whole, max_consumers=2) as queue:
         other = await queue.publisher.send("other")
         await cancelled_after(offset, queue.publisher.request("cancelled"))
@@ -128,7 +134,9 @@ async def test_processing_without_a_queue(offset: int) -> None:
 async def test_the_kit_waits(offset: int, what: str) -> None:
     async with TestQueue([Collector("slow", slow)], max_consumers=1) as queue:
         event = await queue.publisher.send("value")
-        waiting: Any = queue.deliver("cancelled") if what == "deliver" else queue.settle()
+        waiting: Any = (
+            queue.deliver("cancelled") if what == "deliver" else queue.settle()
+        )
         await cancelled_after(offset, waiting)
         await queue.settle()
         assert event.outcome is Outcome.OK
