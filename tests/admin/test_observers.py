@@ -5,13 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
-from collectorqueue import Collector, CollectorEvent, CollectorQueue, Outcome
+from collectorqueue import (
+    Batch,
+    Collector,
+    CollectorEvent,
+    CollectorQueue,
+    Outcome,
+    Retry,
+)
 from collectorqueue.errors import QueueFull
+from tests.policies.support import Flaky
 from tests.support import Gate, ticks, virtual
 from tests.workers import handlers
 
@@ -89,6 +99,46 @@ async def test_an_object_is_told_by_its_methods() -> None:
         ("sent", 0), ("started", 0), ("settled", 0),
         ("sent", 1), ("started", 1), ("settled", 1),
     ]  # fmt: skip
+
+
+@virtual
+async def test_the_sum_closes_at_each_instant_they_are_told_of() -> None:
+    told: list[str] = []
+
+    def look(name: str) -> Callable[[CollectorEvent], None]:
+        def tell(event: CollectorEvent) -> None:
+            ledger = queue.ledger
+            assert ledger.closes, (name, event, ledger)
+            ended = ledger.accepted - ledger.queued - ledger.in_flight
+            assert ended == told.count("on_settled") + (name == "on_settled")
+            told.append(name)
+
+        return tell
+
+    observer = SimpleNamespace(
+        **{name: look(name) for name in ("on_sent", "on_started", "on_settled")}
+    )
+    gate, flaky = Gate(), Flaky(1)
+    collectors = [
+        Collector("gate", gate, topics=["gate", "both"]),
+        Collector("flaky", flaky, topics=["flaky", "both"], retry=Retry(backoff=1)),
+        Collector("fails", Flaky(9), topics="fails"),
+        Collector("batch", lambda payloads: None, topics="batch", batch=Batch(2, wait=1)),
+    ]
+    async with CollectorQueue(
+        collectors, max_consumers=2, capacity=9, overflow="drop_oldest"
+    ) as queue:
+        queue.observe(observer)
+        for topic in ("gate", "flaky", "fails", "nobody", "both", "batch") * 4:
+            await queue.publisher.send(topic, topics=topic)
+        (await queue.publisher.send("gate", topics="gate")).cancel()
+        await ticks(3)
+        gate.open()
+        await queue.publisher.wait()
+        ledger = queue.ledger
+    # None that failed was taken off, and nothing is missing.
+    assert (told.count("on_sent"), told.count("on_settled")) == (25, 25)
+    assert min(ledger.ok, ledger.failed, ledger.unrouted, ledger.dropped, ledger.aborted) > 0
 
 
 @virtual

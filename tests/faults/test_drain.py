@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -779,6 +780,24 @@ async def test_only_what_was_aborted_is_reported_as_aborted(
     assert values(report.aborted) == ["value"] * aborted
     assert report.ledger.aborted == aborted
     assert_closed(queue)
+
+
+@both_loops
+async def test_a_drain_costs_no_turn_of_the_loop() -> None:
+    """While it waits for one handler it sleeps: no looking again, turn after turn."""
+    gate = Gate()
+    queue = CollectorQueue([Collector("gate", gate)])
+    await queue.start()
+    await queue.publisher.send("value")
+    await until(lambda: gate.started)
+    closing = asyncio.create_task(queue.close(timeout=None))
+    await ticks(5)
+    begun = time.process_time()
+    await asyncio.sleep(0.1)
+    assert time.process_time() - begun < 0.05  # all of it, if it looked all the time
+    assert not closing.done()
+    gate.open()
+    assert (await closing).ledger.ok == 1
 
 
 @pytest.mark.parametrize("turns", range(8))

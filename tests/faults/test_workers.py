@@ -78,6 +78,30 @@ async def test_a_lost_worker_is_replaced_soon() -> None:
 
 
 @both_loops
+async def test_workers_share_no_file() -> None:
+    """Else the end of one would not be seen by others, and a lock of one held by all."""
+    async with queue_of(handlers.open_files, workers=3) as queue:
+        found: dict[int, list[str]] = {}
+
+        async def ask_all() -> None:
+            while not {each.pid for each in stats_of(queue).workers} <= set(found):
+                for event in await queue.publisher.send_many([None] * 30):
+                    pid, files = (await event).first().unwrap()
+                    found[pid] = files
+
+        await ask_all()
+        os.kill(next(iter(found)), signal.SIGKILL)
+        await until(lambda: stats_of(queue).restarts == 1)
+        await until(lambda: len(stats_of(queue).workers) == 3)
+        await ask_all()
+    for files in found.values():
+        kinds = sorted(file.split(":")[0] for file in files)
+        assert kinds == ["/memfd", "socket"], files
+    everything = [file for files in found.values() for file in files]
+    assert len(everything) == len(set(everything)) == 8
+
+
+@both_loops
 async def test_all_workers_die_at_once() -> None:
     async with queue_of(handlers.spin, handlers.add_one, workers=3) as queue:
         running = [queue.publisher.send_nowait(30.0, keys="spin") for _ in range(3)]

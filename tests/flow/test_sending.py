@@ -572,6 +572,18 @@ async def test_the_same_queue_can_be_started_again_with_a_fresh_ledger() -> None
     assert log.values == [0, 1, 2]
 
 
+@virtual
+async def test_ids_rise_with_each_send_and_never_come_again() -> None:
+    queue = echo_queue()
+    ids = []
+    for number in range(3):
+        async with queue:
+            ids += [(await queue.publisher.send(number)).id for _ in range(2)]
+            ids += [event.id for event in await queue.publisher.send_many(range(2))]
+    assert ids == sorted(set(ids))
+    assert len(ids) == 12
+
+
 def test_a_queue_can_be_started_again_on_another_loop() -> None:
     log = Log()
     queue = CollectorQueue([Collector("log", log)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -27,6 +28,19 @@ def module_name(file: Path) -> str:
     base = CEXT if file.is_relative_to(CEXT) else SOURCE
     parts = file.relative_to(base).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def has_test(test: str) -> bool:
+    """Whether `tests/FILE::NAME` is there: a test that a table or a patch names."""
+    name, _, function = test.partition("::")
+    file = ROOT / name
+    if not function.startswith("test_") or not file.is_file():
+        return False
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == function
+        for node in tree.body
+    )
 
 
 def run_python(

@@ -168,6 +168,29 @@ def test_bad_bounds_are_refused() -> None:
 
 
 @virtual
+async def test_what_ends_where_it_waits_gives_its_bytes_back() -> None:
+    queue, gate = gated(max_bytes=10)
+    async with queue:
+        await stuck(queue, gate)
+        cancelled = await queue.publisher.send(b"1234")
+        await queue.publisher.send(b"123456", ttl=1)
+        blocked = asyncio.ensure_future(queue.publisher.send(b"12"))
+        await ticks(5)
+        assert not blocked.done()
+        cancelled.cancel()
+        await ticks(5)
+        assert blocked.done()
+        assert queue.metrics.queued_bytes == 8
+        await asyncio.sleep(2)  # over the ttl
+        assert queue.metrics.queued_bytes == 2
+        queue.publisher.send_nowait(b"12345678")
+        assert queue.metrics.queued_bytes == 10
+        gate.open()
+        await queue.publisher.wait()
+        assert queue.metrics.queued_bytes == 0
+
+
+@virtual
 async def test_they_are_not_counted_unless_bounded() -> None:
     queue, gate = gated()
     async with queue:

@@ -214,6 +214,20 @@ async def test_retries_count_against_the_rate() -> None:
     assert flaky.times == [0, pytest.approx(1, abs=1e-3)]
 
 
+@virtual
+async def test_what_waits_to_be_tried_again_leaves_its_place_to_others() -> None:
+    flaky = Flaky(1)
+    collector = Collector(
+        "flaky", flaky, max_concurrency=1, retry=Retry(backoff=10, jitter=0)
+    )
+    async with CollectorQueue([collector], drain_timeout=None) as queue:
+        await queue.publisher.send("a")
+        await queue.publisher.send("b")
+    assert list(zip(flaky.times, flaky.calls, strict=True)) == [
+        (0, "a"), (0, "b"), (10, "a"), (10, "b"),
+    ]  # fmt: skip
+
+
 @both_loops
 async def test_threads_have_a_limit_too() -> None:
     import threading
