@@ -335,9 +335,10 @@ cdef class Core(Intake):
             return 0
         if event.place == IN_PARTS:
             return (<Parts>self.gatherings[event]).give_up(str(error))
+        result = Error(error)       # while it can still fail without harm
         # Before anybody is told: an observer may end others that wait there.
         self.leave_lane(event)
-        return self.settle(event, outcome, Error(error), monotonic_ns())
+        return self.settle(event, outcome, result, monotonic_ns())
 
     cdef int leave_lane(self, CollectorEvent event) except -1:
         """A run has ended, or was taken, where it waited: a dead entry is there now."""

@@ -21,4 +21,5 @@ cdef class Intake(Helping):
     cdef bint matches_nothing(self, Payload payload) except -1
     cdef CollectorEvent enter(self, Payload payload)
     cdef CollectorEvent enter_sized(self, Payload payload)
+    cdef int put_or_undo(self, CollectorEvent event) except -1
     cdef CollectorEvent drop_incoming(self, Payload payload)

@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uint32_t
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.door cimport DRAINING, OPEN
 from collectorqueue._native.event cimport (
-    DELAYED, DROPPED, IN_HAND, QUEUED, ROUTED, CollectorEvent, new_event,
+    ABORTED, BEHIND, DELAYED, DROPPED, IN_HAND, KEYED, QUEUED, ROUTED, CollectorEvent, new_event,
 )
 from collectorqueue._native.helping cimport Helping
 from collectorqueue._native.lanes cimport Lane, LifoLane
@@ -108,19 +108,39 @@ cdef class Intake(Helping):
         return event
 
     cdef CollectorEvent accept(self, Payload payload):
+        context = copy_context() if self.propagate else None
         cdef CollectorEvent event = self.enter(payload)
-        if self.propagate:
-            event.result = copy_context()
+        if context is not None:
+            event.result = context
             track(event)
-        if payload.rare is None or not self.postpone(event):
+        if payload.rare is None and not self.max_bytes:
             put(self, event)
         else:
-            count_sent(self, event.sent_ns)
+            self.put_or_undo(event)
         if self.on_sent is not None:
             self.on_sent(event)
         if self.ends_ns and event.place == DELAYED:
             self.give_up_if_late(event)
         return event
+
+    cdef int put_or_undo(self, CollectorEvent event) except -1:
+        """Put one that has terms or a size; if that cannot be done, nothing is left of it."""
+        cdef int64_t accepted = self.accepted
+        try:
+            if event.payload.rare is None or not self.postpone(event):
+                put(self, event)
+            else:
+                count_sent(self, event.sent_ns)
+        except BaseException:
+            if self.accepted == accepted:
+                self.queued_bytes -= event.size
+                event.state = ABORTED       # where it stands by now it is a dead entry
+                if event.place == BEHIND:
+                    self.leave_apart(event)
+                elif event.flags & KEYED:
+                    self.leave_line(event)
+            raise
+        return 0
 
     cdef bint make_room(self, Payload payload) except -1:
         cdef CollectorEvent event, worst = None

@@ -393,10 +393,10 @@ cdef class PriorityLane(Lane):
         cdef int64_t key = -event.id
         if not self.newest_first:
             key = event.id + self.ageing * number_of(event.payload, self.default_priority)
+        if self.worst is not None:
+            self.worst.push(event, self.used + 1)
         self.ranks.push(key, event.id, event)
         self.used += 1
-        if self.worst is not None:
-            self.worst.push(event, self.used)
         return 0
 
     cdef CollectorEvent least_wanted(self, Payload incoming):

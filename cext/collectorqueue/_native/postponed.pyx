@@ -157,14 +157,15 @@ cdef class Postponed(Door):
         key = event.payload.rare.ordering_key
         if key is None:
             return False
-        event.flags |= KEYED
         found = self.lines.get(key)
         if found is None:
             self.lines[key] = event     # a line is made when another comes
+            event.flags |= KEYED
             return False
         line = <KeyLine>found if type(found) is KeyLine else self.line_of(key)
-        self.stand_apart(event, BEHIND)
         line.add(event)
+        event.flags |= KEYED
+        self.stand_apart(event, BEHIND)
         if line.batch is not None:
             self.try_batch(line)
         return True

@@ -40,15 +40,20 @@ cdef class Timers:
         return self.add(when_ns, what)
 
     cdef int arm(self) except -1:
+        cdef int64_t first = 0
+        alarm = None
+        if self.alarm is None:
+            self.armed_ns = 0
+        if self.ranks.used:
+            first = self.ranks.heap[0].key
+            # A loop may round down: at least a microsecond, so that it cannot spin.
+            delay = max(first - monotonic_ns(), 1000) / 1e9
+            alarm = self.loop.call_later(delay, self.ring)
+        # Not sooner: without memory for another, the one that is set stays.
         if self.alarm is not None:
             self.alarm.cancel()
-            self.alarm = None
-        self.armed_ns = 0
-        if self.ranks.used:
-            self.armed_ns = self.ranks.heap[0].key
-            # A loop may round down: at least a microsecond, so that it cannot spin.
-            delay = max(self.armed_ns - monotonic_ns(), 1000) / 1e9
-            self.alarm = self.loop.call_later(delay, self.ring)
+        self.alarm = alarm
+        self.armed_ns = first
         return 0
 
     def ring(self):
