@@ -3,8 +3,9 @@
 Prints a JSON object for each fault and each run, and a last one with the verdict; with
 `--json` they go to a file instead. Exit code 0 if every event that was sent has ended
 exactly once, as counted from outside, and nothing was left behind; else 1, and the
-command that repeats it. The counted proofs are commands of their own, each with
-`--help`:
+command that repeats it: with the same seed all choices are the same, though when a
+thread or a process gets its turn is not. The counted proofs are commands of their own,
+each with `--help`:
 
     ledger      millions of events with faults throughout: the ledger is exact
     exits       closes at random instants: nothing is lost unreported, none is late
