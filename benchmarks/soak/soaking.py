@@ -21,10 +21,12 @@ from benchmarks.soak.journal import Journal
 from benchmarks.soak.load import Load
 from benchmarks.soak.residue import Residue, resident_bytes, slope
 from benchmarks.soak.topology import Stage
+from collectorqueue import CollectorQueue
 
 __all__ = ["Soak"]
 
 RUN_S = (0.5, 4.0)
+LOOK_S = 0.005  # between two looks at the sum
 STARTS = (1, 2, 3)  # of one queue
 # What a close may take beyond its deadline, with handlers that are deaf, a loop that is
 # blocked and workers that are killed meanwhile: `exits` has the exact bound.
@@ -96,7 +98,7 @@ class Soak:
         load.start()
         faults = Faults(load, self._dice(run, "faults"), self._journal.write)
         harm = asyncio.create_task(faults.reign())
-        await asyncio.sleep(seconds)
+        self._found(run, await watched(queue, seconds))
         if dice.random() < 0.1:
             faults.break_down()
         name = dice.choice(list(ENDINGS))
@@ -162,3 +164,13 @@ class Soak:
             "growth_in_second_half_mib": round(self.growth_bytes / 2**20, 2),
             "problems": self.problems,
         }
+
+
+async def watched(queue: CollectorQueue, seconds: float) -> list[str]:
+    """For so long, the sum must close whenever it is looked at; where it does not."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if not queue.ledger.closes:
+            return [f"the sum did not close: {queue.ledger}"]
+        await asyncio.sleep(LOOK_S)
+    return []

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.soak import residue
 from benchmarks.soak.__main__ import main
 from benchmarks.soak.book import Book
 from benchmarks.soak.command import conclude
 from benchmarks.soak.residue import slope
+from benchmarks.soak.soaking import watched
+from collectorqueue import CollectorQueue, Ledger
+from tests.support import both_loops, virtual
 
 SHORT = ["--minutes", "0.03"]
 
@@ -61,6 +67,33 @@ def test_a_seed_that_was_not_given_is_told(
         "repeat with: python -m benchmarks.soak kills --count 3 --seed 42\n"
     )
     assert conclude("kills", [], 42, []) == 0
+
+
+@both_loops
+async def test_what_is_left_over_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(residue, "PATIENCE_S", 0.0)
+    baseline = residue.Residue()
+    assert await baseline.beyond() == []
+    task = asyncio.create_task(asyncio.sleep(10), name="forgotten")
+    with open(os.devnull):
+        tasks, files = await baseline.beyond()
+    assert tasks.startswith("left over tasks: ")
+    assert "forgotten" in tasks
+    assert files.startswith("left over files: ")
+    assert os.devnull in files
+    task.cancel()
+
+
+@virtual
+async def test_a_sum_that_does_not_close_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with CollectorQueue() as queue:
+        assert await watched(queue, 0.01) == []
+        wrong = Ledger(accepted=3, ok=2)
+        monkeypatch.setattr(CollectorQueue, "ledger", wrong)
+        assert await watched(queue, 0.01) == [f"the sum did not close: {wrong}"]
+        monkeypatch.undo()
 
 
 def test_the_slope_of_memory_is_bytes_a_second() -> None:
