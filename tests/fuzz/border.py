@@ -137,7 +137,13 @@ class BorderFuzzer(Fuzzer):
         if given.dies:
             puppet.die()
         else:  # it is heard first
-            after_turns(loop, TURNS, puppet.die)
+            must_be_dead = given.part == "sends_nonsense" and not given.in_batches
+            after_turns(loop, TURNS, functools.partial(self._end, puppet, must_be_dead))
+
+    def _end(self, puppet: Puppet, must_be_dead: bool) -> None:
+        if must_be_dead and not puppet.is_dead:
+            self._complaints.append({"message": "a worker that sent nonsense lives"})
+        puppet.die()
 
     def _judge(self, event: CollectorEvent, value: Any, lies: list[Any]) -> str:
         result = event.get_result().first()  # type: ignore[union-attr]
