@@ -14,7 +14,12 @@ import argparse
 import logging
 import sys
 
-from tests.model.nightly import run_machine
+from tests.model.nightly import run_machine, run_storms
+
+
+def say(line: str) -> None:
+    """To whoever watches, at once."""
+    print(line, flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,11 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--loop", choices=["virtual", "asyncio", "uvloop"], default="virtual"
     )
+    parser.add_argument("--seeds", default="0..5000", help="of storms: FIRST..END")
     given = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)  # each failure of a handler would be a line
-    report = run_machine(
-        given.steps, given.seed, given.loop, lambda line: print(line, flush=True)
-    )
+    if given.what == "storms":
+        return 1 if run_storms(*map(int, given.seeds.split("..")), say) else 0
+    report = run_machine(given.steps, given.seed, given.loop, say)
     return 1 if report.violations else 0
 
 

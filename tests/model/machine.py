@@ -24,9 +24,9 @@ CHOICES = st.integers(0, 1000)
 # Mostly until the queue is at rest: then all of its state is compared.
 TURNS = st.sampled_from([None, None, None, None, 0, 1, 2, 3, 5])
 KEYS = [
-    ("first",), ("first",), ("second",), ("plain",), ("first", "second"), ("plain", "second"),
-    ("extra",), ("nobody",), ("first", "nobody"), ("again",), ("again",), ("narrow",),
-    ("narrow",),
+    *[("first",)] * 2, ("second",), ("plain",), ("first", "second"),
+    ("plain", "second"),
+    ("extra",), ("nobody",), ("first", "nobody"), *[("again",)] * 2, *[("narrow",)] * 2,
 ]  # fmt: skip
 ADDRESSES = st.one_of(
     st.builds(lambda keys: {"keys": keys}, st.sampled_from(KEYS)),

@@ -1,6 +1,6 @@
-"""Long runs of the machine: so many steps, from a seed that is told.
+"""Long runs, of the machine and of storms, from seeds that are told.
 
-Rules of residence: counting steps, and saying how to see a violation again.
+Rules of residence: counting, and saying how to see a violation again.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.model.machine import Machine, RealTimeMachine
+from tests.model.storm import Storm
+from tests.support import run_virtual
 
-__all__ = ["Report", "machine_on", "run_machine", "settings_of"]
+__all__ = ["Report", "machine_on", "run_machine", "run_storms", "settings_of"]
 
 PROGRAM_STEPS = 50  # rules of one program, at most
 CHUNK_PROGRAMS = (
@@ -84,3 +86,19 @@ def run_machine(
             f"{report.seconds:.0f} s"
         )
     return report
+
+
+def run_storms(first: int, end: int, say: Callable[[str], None]) -> int:
+    """Run the storms of these seeds; returns in how many a promise was broken."""
+    broken, begun = 0, time.monotonic()
+    for at in range(first, end):
+        try:
+            run_virtual(Storm(at).run())
+        except Exception:
+            broken += 1
+            say(traceback.format_exc())
+            say(f"to see it again: python -m tests.model storms --seeds {at}..{at + 1}")
+        if (at + 1 - first) % 100 == 0 or at + 1 == end:
+            seconds = time.monotonic() - begun
+            say(f"{at + 1 - first} storms, {broken} broken, {seconds:.0f} s")
+    return broken

@@ -17,6 +17,7 @@ from math import inf
 __all__ = ["BACKOFF_S", "Item", "Reference", "Sender", "Shape", "Violation"]
 
 BACKOFF_S = 1.45  # of the collector "again"
+EARLY_S = 1e-6  # the queue counts in whole nanoseconds
 ATTEMPTS = {"again": 2}
 OUTCOMES = ("ok", "failed", "unrouted", "dropped", "aborted")
 
@@ -201,8 +202,8 @@ class Reference:
                 self.incoming = sender.items[0]
         item.state = "queued"
         item.sequence = len(self.items) + 1
-        item.due = now + item.delay
-        item.expires = now + item.ttl
+        item.due = now + item.delay - EARLY_S
+        item.expires = now + item.ttl - EARLY_S
         self.items[item.number] = item
         if item.delay:
             self.delayed.append(item)
@@ -308,7 +309,7 @@ class Reference:
             item.is_late = True
             return
         item.state = "queued"
-        item.due = now + BACKOFF_S
+        item.due = now + BACKOFF_S - EARLY_S
         self.arrivals += 1
         item.arrival = self.arrivals
         line = self.lines.get(item.ordering_key or "")
@@ -400,7 +401,7 @@ class Reference:
 
     def drain(self, deadline: float) -> None:
         """No sends from outside any more; again, the deadline may come nearer."""
-        self.deadline = min(self.deadline, deadline)
+        self.deadline = min(self.deadline, deadline - EARLY_S)
         if self.phase == "open":
             self.phase = "draining"
 
