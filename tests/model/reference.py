@@ -329,7 +329,8 @@ class Reference:
             allowed = self.what_came_of_it(item, now)
         require(outcome in allowed, "I10", f"{item} ended {outcome}, not {allowed}")
         item.state = outcome
-        item.is_left_by_drain = outcome == "aborted" and not item.is_given_up
+        is_aborted = outcome == "aborted" and not self.is_broken
+        item.is_left_by_drain = is_aborted and not item.is_given_up
         line = self.lines.get(item.ordering_key or "", [])
         if item in line:
             line.remove(item)

@@ -23,7 +23,7 @@ SLACK = 1e-3  # of a rate, for what floats lose
 class Stormy:
     """One collector of a storm.
 
-    `disturb` is what its handler may do to others. Where it `is_calm` nobody is cancelled.
+    `disturb` is what its handler may do to others. Where it `is_calm` none is cancelled.
     What breaks a promise is in `faults`.
     """
 
@@ -130,10 +130,11 @@ class Stormy:
             await asyncio.sleep(seconds)
         except asyncio.CancelledError:
             chance = self.dice.random()
+            if chance < 0.15:
+                self.ignored_cancels += 1  # its place may be given to another
             if chance < 0.1:
                 return
             if chance < 0.15:
-                self.ignored_cancels += 1  # its place is given to another
                 await self.ignore_cancels(2)
                 return
             raise
