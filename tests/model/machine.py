@@ -136,6 +136,15 @@ class RealTimeMachine(RuleBasedStateMachine):
         self.world.send(how, count, **terms)
         self.go_on(turns)
 
+    @when(is_open)
+    @rule(count=st.integers(3, 8), on_cancel=st.sampled_from(ON_CANCEL[:3]))
+    def flood(self, count: int, on_cancel: str) -> None:
+        """More than a small queue holds: some of them wait for room."""
+        for priority in range(count):
+            terms = {"keys": ("first",), "priority": priority % 3, "on_cancel": on_cancel}
+            self.world.send("send", 1, **terms)
+        self.go_on()
+
     @rule(terms=AT_ONCE, turns=TURNS)
     def send_nowait(self, terms: dict[str, Any], turns: int | None) -> None:
         self.world.send_nowait(**terms)

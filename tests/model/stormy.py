@@ -23,7 +23,7 @@ SLACK = 1e-3  # of a rate, for what floats lose
 class Stormy:
     """One collector of a storm.
 
-    `disturb` is what its handler may do to others. Where it `is_calm` none is cancelled.
+    `disturb`: what a handler may do to others. Where it `is_calm` no one is cancelled.
     What breaks a promise is in `faults`.
     """
 
