@@ -60,8 +60,8 @@ SECTIONS = (
     Section(
         "To worker processes",
         "Two workers each. pyzmq, faster-fifo and bare processes are written by hand: "
-        "no errors, no routing, no replacement of a worker. inline is the same queue with "
-        "its collector on the loop.",
+        "no errors, no routing, no replacement of a worker. inline is the same queue "
+        "with its collector on the loop.",
         "workers.json",
         WORKERS,
         0.2,

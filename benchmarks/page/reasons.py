@@ -15,6 +15,10 @@ _BY_HAND = (
     "results, no metrics, no bound here, and context variables that a handler sets "
     "leak into the next."
 )
+_BLOCKING = (
+    "It blocks the thread until the answer is there, so nothing else runs meanwhile; "
+    "ours waits on the loop, which goes on, and is woken through it."
+)
 _FORKED = (
     "By fork of the parent, Python's default on Linux before 3.14, the child has every "
     "module already. Ours come from a server that is started by exec, which keeps the "
@@ -114,6 +118,8 @@ _REASONS = {
     ("Pool.imap", "start-up"): _FORKED,
     ("faster-fifo", "start-up"): _FORKED,
     ("pyzmq", "start-up"): _FORKED,
+    ("pyzmq", "round-trip"): _BLOCKING,
+    ("faster-fifo", "round-trip"): _BLOCKING,
 }
 
 
