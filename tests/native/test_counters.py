@@ -119,3 +119,25 @@ def test_merging_adds_what_either_has_carried() -> None:
     assert one.quantile(0.25) == pytest.approx(500, rel=0.02)
     assert one.quantile(0.75) == pytest.approx(10**6, rel=0.02)
     assert one.total_ns == (2**16 + 2) * (500 + 10**6)
+
+
+@pytest.mark.parametrize(("own", "others"), [(5, 10**9), (10**9, 5), (1000, 1000)])
+def test_what_is_merged_keeps_its_octave(own: int, others: int) -> None:
+    one, other = Histogram(), Histogram()
+    one.record(own)
+    other.record(others)
+    one.merge(other)
+    assert one.quantile(0) == pytest.approx(min(own, others), rel=0.02)
+    assert one.quantile(1) == pytest.approx(max(own, others), rel=0.02)
+
+
+def test_counts_go_on_beyond_what_thirty_two_bits_hold() -> None:
+    histogram = Histogram()
+    histogram.record(1000)
+    for _ in range(40):
+        double = Histogram()
+        double.merge(histogram)
+        histogram.merge(double)
+    assert histogram.count == 2**40
+    assert histogram.total_ns == 1000 * 2**40
+    assert histogram.mean() == 1000.0

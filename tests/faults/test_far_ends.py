@@ -1,0 +1,286 @@
+"""Where numbers are large, stacks are small, clocks jump, and programs end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from collectorqueue import Collector, CollectorQueue, Payload, QueueType, RateLimit, Retry
+from collectorqueue.testing import VirtualClock
+from collectorqueue.testing import run_virtual as run_on_clock
+from tests.faults.harness import script
+from tests.policies.support import Clocked, Flaky
+from tests.support import Gate, assert_closes, both_loops, until, virtual
+from tests.workers import handlers
+from tests.workers.support import queue_of, stats_of
+
+YEARS_S = 10 * 365 * 86_400.0
+
+
+# -- stacks -------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("queue_type", list(QueueType))
+def test_a_million_queued_events_are_freed_on_a_small_stack(queue_type: QueueType) -> None:
+    ended: list[Any] = []
+
+    async def fill_and_end() -> None:
+        queue = CollectorQueue(
+            [Collector("gate", Gate())], max_consumers=1, capacity=10**6,
+            queue_type=queue_type,
+        )  # fmt: skip
+        await queue.start()
+        await queue.publisher.send_many([number] for number in range(10**6))
+        report = await queue.close(timeout=0)
+        ended.append(report.ledger)
+
+    def run() -> None:
+        asyncio.run(fill_and_end())
+        gc.collect()
+
+    before = threading.stack_size(256 * 1024)
+    try:
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    assert ended[0].closes
+    assert ended[0].aborted == ended[0].accepted == 10**6
+
+
+# -- clocks -------------------------------------------------------------------------
+
+
+@virtual
+async def test_the_wall_clock_may_jump_by_years(monkeypatch: pytest.MonkeyPatch) -> None:
+    jumps = iter(range(10**9))
+
+    def wall() -> float:
+        return (-1) ** next(jumps) * YEARS_S
+
+    monkeypatch.setattr(time, "time", wall)
+    monkeypatch.setattr(time, "time_ns", lambda: int(wall() * 1e9))
+    clocked, flaky = Clocked(3), Flaky(1)
+    collectors = [
+        Collector("clocked", clocked, rate_limit=RateLimit(1, burst=1), timeout=5),
+        Collector("flaky", flaky, retry=Retry(backoff=7, jitter=0)),
+    ]
+    async with CollectorQueue(collectors, max_consumers=9) as queue:
+        for number in range(3):
+            await queue.publisher.send(number, keys="clocked", ttl=30, delay=2)
+        await queue.publisher.send("again", keys="flaky")
+        await queue.publisher.wait()
+        assert queue.ledger.ok == 4
+        assert_closes(queue)
+    assert clocked.times == pytest.approx([2, 3, 4], abs=1e-3)
+    assert flaky.times == pytest.approx([0, 7], abs=1e-3)
+
+
+def test_when_the_machine_has_slept_each_deadline_is_met_once() -> None:
+    clock = VirtualClock()
+    ran: list[int] = []
+
+    async def main() -> None:
+        gate = Gate()
+        collectors = [
+            Collector("log", lambda payload: ran.append(payload.value)),
+            Collector("gate", gate, timeout=60),
+        ]
+        async with CollectorQueue(collectors, max_consumers=4) as queue:
+            held = await queue.publisher.send("held", keys="gate")
+            await until(lambda: gate.started)
+            for number in range(100):
+                await queue.publisher.send(number, keys="log", delay=1 + number)
+            late = await queue.publisher.send("late", keys="log", delay=50, ttl=60)
+            clock.elapse(86_400)
+            await queue.publisher.wait()
+            assert ran == list(range(100))
+            assert (held.outcome, late.outcome) == ("failed", "dropped")
+            assert_closes(queue)
+
+    run_on_clock(main(), clock=clock)
+
+
+# -- what is kept -------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_ten_thousand_failures_that_are_kept_weigh_little() -> None:
+    """Each has five megabytes of locals; event and error together are some kilobytes."""
+    code, out, err = script(
+        """
+        import asyncio, logging
+        from collectorqueue import Collector, CollectorQueue
+        logging.disable(logging.CRITICAL)
+
+        def fail(payload):
+            local = b"x" * 5_000_000
+            raise ValueError(payload.value)
+
+        def resident():
+            return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+        async def main():
+            async with CollectorQueue([Collector("fail", fail)], capacity=10_000) as queue:
+                await queue.publisher.request(0)
+                before = resident()
+                kept = await queue.publisher.send_many(range(10_000))
+                results = [await event for event in kept]
+                print(sum(not each.first().ok() for each in results), resident() - before)
+
+        asyncio.run(main())
+        """
+    )
+    assert code == 0, err
+    failed, grown = map(int, out.split())
+    assert failed == 10_000
+    assert grown < 40_000_000, grown
+
+
+# -- senders that interrupt ---------------------------------------------------------
+
+INTERRUPTING = """
+import asyncio, gc, signal, sys
+import collectorqueue
+from collectorqueue import Collector, CollectorQueue
+from collectorqueue.errors import CollectorQueueError
+
+sent, refused = [], []
+
+def send(value):
+    try:
+        sent.append(queue.publisher.send_nowait(value))
+    except CollectorQueueError as error:
+        refused.append(error)
+
+class Sends:
+    def __init__(self):
+        self.own = self  # so that only the garbage collector frees it
+
+    def __del__(self):
+        send("from a destructor")
+
+async def work(payload):
+    Sends()
+    if payload.value % 3 == 0:
+        await asyncio.sleep(0)
+
+queue = CollectorQueue(max_consumers=8, capacity=100)
+queue.collector("work")(work)
+queue.collector("other")(lambda payload: None)
+
+async def main():
+    gc.set_threshold(20)
+    signal.signal(signal.SIGALRM, lambda *_: send("from a signal"))
+    async with queue:
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        for number in range(5000):
+            await queue.publisher.send(number, keys="work")
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        gc.set_threshold(0)
+        await queue.publisher.wait()
+        assert queue.ledger.closes
+    assert queue.ledger.accepted == 5000 + len(sent), queue.ledger
+    assert all(each.is_done() for each in sent)
+    kinds = {each.payload.value for each in sent}
+    assert kinds == {"from a destructor", "from a signal"}, (kinds, len(refused))
+
+collectorqueue.run(main(), loop=sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_sends_from_signal_handlers_and_destructors_are_sends(loop: str) -> None:
+    text = INTERRUPTING.replace("send_nowait(value)", 'send_nowait(value, keys="other")')
+    code, _, err = script(text, loop)
+    assert code == 0, err
+    assert "Traceback" not in err, err
+
+
+# -- a program that forks -----------------------------------------------------------
+
+
+def sockets() -> list[str]:
+    """Those of this process, by name."""
+    _, files = handlers.open_files(Payload(None))
+    return [each for each in files if each.startswith("socket:")]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+@both_loops
+async def test_a_child_that_the_program_forks_touches_nothing() -> None:
+    """It has none of the sockets that lead to workers, and its end is not theirs."""
+    before = sockets()
+    async with queue_of(handlers.add_one) as queue:
+        assert await queue.publisher.call("add_one", 1) == 2
+        workers = [each.pid for each in stats_of(queue).workers]
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(writing, repr(sockets() == before).encode())
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert os.read(reading, 100) == b"True"
+        os.close(reading)
+        os.close(writing)
+        events = await queue.publisher.send_many(range(100))
+        assert [(await event).first().unwrap() for event in events] == list(range(1, 101))
+        assert [each.pid for each in stats_of(queue).workers] == workers
+        assert_closes(queue)
+
+
+# -- the end of a program -------------------------------------------------------------
+
+ENDS = {
+    "the loop is left": "asyncio.run(fill())",
+    "the loop is stopped": (
+        "loop = asyncio.new_event_loop(); loop.run_until_complete(fill()); loop.stop()"
+    ),
+    "it exits": "asyncio.run(fill()) or sys.exit(0)",
+    "another thread has it": (
+        "thread = threading.Thread(target=lambda: asyncio.run(fill(60)), daemon=True);"
+        "thread.start(); filled.wait()"
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ENDS)
+def test_a_program_that_ends_without_close_ends_soon(how: str) -> None:
+    begun = time.monotonic()
+    code, _, err = script(
+        f"""
+        import asyncio, sys, threading, time
+        from collectorqueue import Collector, CollectorQueue
+        filled = threading.Event()
+
+        async def hold(payload):
+            await asyncio.Event().wait()
+
+        queue = CollectorQueue([
+            Collector("hold", hold), Collector("nap", lambda p: time.sleep(60), runs_in="thread"),
+        ])
+
+        async def fill(then=0):
+            await queue.start()
+            await queue.publisher.send_many(range(100))
+            await asyncio.sleep(0.05)
+            filled.set()
+            await asyncio.sleep(then)
+
+        {ENDS[how]}
+        """
+    )
+    assert code == 0, err
+    assert "Fatal" not in err and "Segmentation" not in err, err
+    assert time.monotonic() - begun < 15  # a second; the machine may be busy
