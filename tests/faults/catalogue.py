@@ -65,6 +65,7 @@ CATALOGUE: dict[str, Row] = {
         "faults/test_workers starts_that_keep_failing_degrade_the_pool_and_events_wait",
         "faults/test_open_files"
         " whichever_file_cannot_be_opened_the_start_says_so_and_leaves_none",
+        "workers/test_backoff the_wait_between_starts_that_fail_doubles_up_to_five_seconds",
     ),
     "W7": row(
         "a module that cannot be imported, a program without a guard",

@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 
 from tests.mutants.patch import DoesNotFit, Patch, all_patches
-from tests.mutants.scratch import DoesNotBuild, Scratch, Run
+from tests.mutants.scratch import DoesNotBuild, Run, Scratch
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMED_S = 120.0  # for the tests that are named; each has its own limit, which is shorter

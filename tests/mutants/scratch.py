@@ -19,7 +19,7 @@ import msgspec
 
 from tests.mutants.patch import Patch
 
-__all__ = ["DoesNotBuild", "Scratch", "Run"]
+__all__ = ["DoesNotBuild", "Run", "Scratch"]
 
 # What is not copied: history, caches, and what only the linker reads.
 LEFT_OUT = (
