@@ -9,7 +9,7 @@ from tests.house.checkout import has_test
 
 
 def test_no_row_is_missing() -> None:
-    rows = [f"{letter}{number}" for letter, last in ROWS.items() for number in range(1, last + 1)]
+    rows = [f"{letter}{at + 1}" for letter, rows in ROWS.items() for at in range(rows)]
     assert list(CATALOGUE) == rows
 
 

@@ -17,7 +17,8 @@ from tests.workers.support import queue_of, stats_of, until
 
 pytestmark = pytest.mark.slow  # each starts processes, and waits for some to end
 
-PLACES = {
+# Where it crashes: the processor, options of its collector, and the signal it dies of.
+PLACES: dict[str, tuple[Any, dict[str, Any], int | None]] = {
     "making the payload": (
         crashes.same_fatal,
         {"payload_type": crashes.Fatal, "dec_hook": crashes.make_fatal},
@@ -98,5 +99,5 @@ async def test_a_worker_that_is_killed_while_it_answers_never_answers_in_part(
         if event.outcome is Outcome.OK:
             assert len(result.unwrap()) == size
         else:
-            assert isinstance(result.err, WorkerLost), result
+            assert isinstance(result, Error) and isinstance(result.err, WorkerLost), result
         assert_closes(queue)

@@ -268,7 +268,8 @@ def test_a_program_that_ends_without_close_ends_soon(how: str) -> None:
             await asyncio.Event().wait()
 
         queue = CollectorQueue([
-            Collector("hold", hold), Collector("nap", lambda p: time.sleep(60), runs_in="thread"),
+            Collector("hold", hold),
+            Collector("nap", lambda payload: time.sleep(60), runs_in="thread"),
         ])
 
         async def fill(then=0):

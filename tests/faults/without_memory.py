@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import _testcapi
+import _testcapi  # type: ignore[import-not-found]
 
 from collectorqueue import Collector, CollectorEvent, CollectorQueue, Payload
 
@@ -48,9 +48,12 @@ STARVED = Starved()
 
 
 class FedLoop(asyncio.SelectorEventLoop):
-    """A loop whose own scheduling never lacks memory. It allocates nothing before that."""
+    """A loop whose own scheduling never lacks memory.
 
-    def call_soon(
+    Until that is seen to it allocates nothing, so it takes no `*arguments`: those are a tuple.
+    """
+
+    def call_soon(  # type: ignore[override]
         self, callback: Any, one: Any = ABSENT, two: Any = ABSENT, context: Any = None
     ) -> Any:
         if not STARVED.on:
@@ -60,7 +63,7 @@ class FedLoop(asyncio.SelectorEventLoop):
         STARVED.begin()
         return handle
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self, delay: float, callback: Any, one: Any = ABSENT, two: Any = ABSENT,
         context: Any = None,
     ) -> Any:  # fmt: skip

@@ -65,8 +65,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", help="mutants whose names begin so; all unless given")
-    parser.add_argument("--keep-going", action="store_true", help="after one that survives, too")
+    parser.add_argument("names", nargs="*", help="how their names begin; all unless given")
+    parser.add_argument("--keep-going", action="store_true", help="though one survives")
     options = parser.parse_args()
     chosen = [
         patch

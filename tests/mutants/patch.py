@@ -32,7 +32,7 @@ class Hunk(msgspec.Struct, frozen=True):
         """The file's text with the fault in it. Raises DoesNotFit."""
         found = text.count(self.before)
         if found != 1:
-            raise DoesNotFit(f"{self.file}: these lines stand there {found} times:\n{self.before}")
+            raise DoesNotFit(f"{self.file} has these lines {found} times:\n{self.before}")
         return text.replace(self.before, self.after)
 
 
