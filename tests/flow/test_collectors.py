@@ -568,6 +568,8 @@ async def test_a_collector_whose_lifecycle_fails_to_enter_is_not_added() -> None
             await queue.add_collector(Collector("broken", one, lifecycle=broken))
         assert list(queue.collectors) == ["a"]
         assert (await queue.publisher.request(7)).keys() == ("a",)
+        await queue.add_collector(Collector("broken", one))  # its key is free
+        assert (await queue.publisher.request(7)).keys() == ("a", "broken")
 
 
 @both_loops

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+import weakref
 from collections import defaultdict
 from typing import Any
 
@@ -89,11 +90,26 @@ async def test_a_slow_key_delays_itself_alone() -> None:
 
 @virtual
 async def test_memory_is_for_live_keys_only() -> None:
-    async with CollectorQueue([Collector("log", Clocked())], capacity=5000) as queue:
-        for number in range(4000):
-            await queue.publisher.send(number, ordering_key=number)
+    """Whether a key had one event, which makes no line, or several."""
+
+    class Value:
+        pass
+
+    def nothing(payload: Payload[Value]) -> None:
+        pass
+
+    async with CollectorQueue([Collector("nothing", nothing)], capacity=5000) as queue:
+        references = []
+        for number in range(2000):
+            for _ in range(1 + number % 3):
+                value = Value()
+                references.append(weakref.ref(value))
+                await queue.publisher.send(value, ordering_key=number)
+        del value
         await queue.publisher.wait()
+        await ticks(3)
         gc.collect()
+        assert [each() for each in references if each() is not None] == []
         kinds = [type(each).__name__ for each in gc.get_objects()]
         assert "KeyLine" not in kinds
 
