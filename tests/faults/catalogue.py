@@ -38,7 +38,7 @@ CATALOGUE: dict[str, Row] = {
     "W1": row(
         "SIGKILL while it runs an event",
         "faults/test_workers a_death_fails_the_event_that_ran_and_says_what_of",
-        "faults/test_kill_workers kills_at_random_moments_lose_double_and_hang_nothing",
+        "soak/test_counted it_holds",
     ),
     "W2": row(
         "a crash in the collector, in a hook, a thread, a callback, a destructor",
@@ -47,7 +47,8 @@ CATALOGUE: dict[str, Row] = {
     ),
     "W3": row(
         "SIGSTOP",
-        "faults/test_workers a_stopped_worker_is_killed_at_its_timeout",
+        "faults/test_workers a_stopped_worker_is_killed_at_its_timeout"
+        " an_idle_worker_that_was_stopped_is_replaced_and_loses_nothing",
     ),
     "W4": row(
         "no memory in a worker",

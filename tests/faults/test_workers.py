@@ -152,6 +152,21 @@ async def test_a_stopped_worker_is_killed_at_its_timeout() -> None:
         assert isinstance(result, Error) and isinstance(result.err, RunTimeout)
 
 
+def pids_of(queue: CollectorQueue) -> list[int]:
+    return [each.pid for each in stats_of(queue).workers]
+
+
+@both_loops
+async def test_an_idle_worker_that_was_stopped_is_replaced_and_loses_nothing() -> None:
+    async with queue_of(handlers.add_one, workers=1, timeout=0.2) as queue:
+        await queue.publisher.request(1)
+        (stopped,) = stats_of(queue).workers
+        os.kill(stopped.pid, signal.SIGSTOP)
+        event = queue.publisher.send_nowait(2)
+        assert (await event.wait(timeout=10)).first().value == 3
+        await until(lambda: stopped.pid not in pids_of(queue))
+
+
 @both_loops
 async def test_an_async_run_that_overruns_its_timeout_costs_no_worker() -> None:
     async with queue_of(handlers.sleep, workers=1, timeout=0.1) as queue:

@@ -14,7 +14,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
 from collectorqueue._native.errand cimport Errand, Remote
-from collectorqueue._native.page cimport PLACES, STORE_AT, Page
+from collectorqueue._native.page cimport BEGUN, PLACES, STORE_AT, Page
 from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.wire cimport (
     FRAME_AT_MOST, ITEMS, NOTE, NOTHING, PACKED, RAW, STORED, FrameHead, ItemHead,
@@ -239,6 +239,20 @@ cdef class Window:
         offset[0] = at % size
         self.store_head = errand.store_end = (at + <uint64_t>length + 63) & ~<uint64_t>63
         return True
+
+    def is_silent(self, int64_t now):
+        """Whether the worker runs nothing, and has begun nothing of what it was handed for as
+        long as that may run."""
+        cdef Errand errand
+        is_late = False
+        for errand in self.places:
+            if errand is None:
+                continue
+            if self.page.claim_of(errand.sequence) == BEGUN:
+                return False
+            if errand.outlet.timeout_ns and now - errand.handed_ns > errand.outlet.timeout_ns:
+                is_late = True
+        return is_late
 
     cdef Errand at(self, uint64_t sequence):
         """The event that was sent under this number; None: it is not here any more."""

@@ -73,6 +73,12 @@ class CollectorEvent:
     def service_time(self) -> int:
         """Nanoseconds from first started until ended; 0 until then."""
 
+def wake_some(
+    loop: asyncio.AbstractEventLoop, futures: list[asyncio.Future[None]], begin: int
+) -> None:
+    """Wake those who wait from `begin` on, some in each turn of the loop."""
+
+
 @final
 class EventWait(Coroutine[Any, Any, ResultList]):
     """One waiting for one event, so that `create_task(event.wait())` works."""

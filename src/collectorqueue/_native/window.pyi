@@ -46,6 +46,10 @@ class Window:
     def is_worn(self) -> bool:
         """The worker asks to be replaced."""
 
+    def is_silent(self, now: int) -> bool:
+        """Whether the worker runs nothing, and has begun nothing of what it was handed for as
+        long as that may run; `now` is in ns."""
+
     def put_note(self, body: bytes) -> None:
         """A message to the worker, after all that it was sent before."""
 

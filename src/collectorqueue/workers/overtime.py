@@ -3,7 +3,8 @@
 Rules of residence: one timer. When a run began stands in its worker's page; it is looked at
 when the first that may be overdue would be. A worker that is to be killed gets nothing more,
 and what it has not begun is taken back; async runs beside the one that is overdue have a
-while to end.
+while to end. A worker that does not even begin (somebody has stopped it) is killed too, and
+what it was handed goes to others.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Overtime:
         self._on_doomed = on_doomed
         self._on_spared = on_spared
         self._doomed: set[Worker] = set()
+        self._silent: dict[Worker, tuple[int, float]] = {}  # runs it had ended; since when
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
 
@@ -76,10 +78,30 @@ class Overtime:
             overdue.setdefault(worker, []).append(is_async)
         for worker in list(self._doomed):
             self._judge(worker, overdue.get(worker))
-        if self._doomed:
+        self._end_the_silent()
+        if self._doomed or self._silent:
             left_ns = min(LINGER_LOOK_NS, left_ns or LINGER_LOOK_NS)
         if left_ns is not None:
             self.look_after(max(SHORTEST_NS, left_ns))
+
+    def _end_the_silent(self) -> None:
+        """Kill those who for a while have neither begun nor ended anything."""
+        now, before, self._silent = self._loop.time(), self._silent, {}
+        for window in self._crew.windows[:]:
+            worker: Worker = window.worker
+            if worker in self._doomed or worker.is_being_killed:
+                continue
+            if not window.is_silent(time.monotonic_ns()):
+                continue
+            ended = window.handed - window.outstanding
+            had_ended, since = before.get(worker, (ended, now))
+            if had_ended != ended:
+                since = now  # it was between two runs
+            if now < since + GRACE_S:
+                self._silent[worker] = (ended, since)
+            else:
+                self._on_doomed(worker)
+                worker.kill(GRACE_S)
 
     def _judge(self, worker: Worker, overdue: list[bool] | None) -> None:
         if worker.is_dead:
