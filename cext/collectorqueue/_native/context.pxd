@@ -12,13 +12,19 @@ cdef extern from *:
         state->count++;
         return 0;
     }
-    /* What a context holds its variables in, borrowed: the last of the objects it refers
-       to, which are one, or two while it is entered. None if there are others. */
-    static inline PyObject *cq_context_variables(PyObject *context, int entered) {
+    /* Where in a context the mapping stands that its variables are in: the only object that
+       it refers to while it is not entered. 0: it cannot be told. */
+    static inline Py_ssize_t cq_variables_place(PyObject *context) {
         cq_visit_state state = {NULL, 0};
         traverseproc traverse = Py_TYPE(context)->tp_traverse;
-        if (traverse == NULL || traverse(context, cq_visit, &state)) return Py_None;
-        return state.count == 1 + entered ? state.found : Py_None;
+        Py_ssize_t words = Py_TYPE(context)->tp_basicsize / (Py_ssize_t)sizeof(PyObject *);
+        if (traverse == NULL || traverse(context, cq_visit, &state) || state.count != 1)
+            return 0;
+        while (--words && ((PyObject **)context)[words] != state.found) {}
+        return words;
+    }
+    static inline PyObject *cq_word(PyObject *o, Py_ssize_t place) {
+        return ((PyObject **)o)[place];
     }
     typedef struct { PyObject *wanted; int found; } cq_seek_state;
     static int cq_seek(PyObject *o, void *arg) {
@@ -40,8 +46,8 @@ cdef extern from *:
     }
     static inline Py_ssize_t cq_owners(PyObject *o) { return Py_REFCNT(o); }
     """
-    PyObject *context_variables "cq_context_variables"(
-        PyObject *context, bint entered) noexcept
+    Py_ssize_t variables_place "cq_variables_place"(PyObject *context) noexcept
+    PyObject *word_of "cq_word"(PyObject *o, Py_ssize_t place) noexcept
     bint root_holds "cq_root_holds"(PyObject *variables, PyObject *scope) noexcept
     Py_ssize_t owners "cq_owners"(PyObject *o) noexcept
 
@@ -49,6 +55,8 @@ cdef extern from "Python.h":
     int PyContext_Enter(PyObject *context) except -1
     int PyContext_Exit(PyObject *context) except -1
 
+
+cdef Py_ssize_t place_of_variables      # in a context, in words; 0: not known
 
 cdef class Scope:
     cdef CollectorEvent event       # None once its run is over
@@ -79,7 +87,7 @@ cdef inline bint is_as_new(RunContext run) noexcept:
     """
     return (run.variables is not None
             and owners(<PyObject *>run.context) == 1 + run.entered
-            and context_variables(<PyObject *>run.context, run.entered)
+            and word_of(<PyObject *>run.context, place_of_variables)
                 == <PyObject *>run.variables
             and owners(<PyObject *>run.variables) == 2
             and owners(<PyObject *>run.scope) == 2)

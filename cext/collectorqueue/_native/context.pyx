@@ -76,10 +76,9 @@ cdef class RunContext:
             self.context = scoped_copy(self.base, self.scope)
             self.variables = None
             if REUSE:
-                self.variables = <object>context_variables(
-                    <PyObject *>self.context, False)
-                if self.variables is not None and not root_holds(
-                        <PyObject *>self.variables, <PyObject *>self.scope):
+                self.variables = <object>word_of(
+                    <PyObject *>self.context, place_of_variables)
+                if not root_holds(<PyObject *>self.variables, <PyObject *>self.scope):
                     self.variables = None
         return 0
 
@@ -103,17 +102,21 @@ def reuse_is_safe():
     marker = contextvars.ContextVar("collectorqueue_marker")
     context = contextvars.Context()
     context.run(marker.set, 1)
-    variables = <object>context_variables(<PyObject *>context, False)
-    if variables is None or owners(<PyObject *>variables) != 2:
+    global place_of_variables
+    place_of_variables = variables_place(<PyObject *>context)
+    if place_of_variables == 0:
+        return False
+    variables = <object>word_of(<PyObject *>context, place_of_variables)
+    if owners(<PyObject *>variables) != 2:
         return False
     if not contextvars.copy_context().run(is_recognised_entered, context, variables):
         return False
     copy = context.copy()
-    if (context_variables(<PyObject *>copy, False) != <PyObject *>variables
+    if (word_of(<PyObject *>copy, place_of_variables) != <PyObject *>variables
             or owners(<PyObject *>variables) != 3):
         return False
     copy.run(marker.set, 2)
-    if (context_variables(<PyObject *>copy, False) == <PyObject *>variables
+    if (word_of(<PyObject *>copy, place_of_variables) == <PyObject *>variables
             or owners(<PyObject *>variables) != 2):
         return False
     return context[marker] == 1
@@ -125,7 +128,7 @@ def is_recognised_entered(context, variables):
     PyContext_Enter(<PyObject *>context)
     try:
         return (owners(<PyObject *>context) == outside + 1
-                and context_variables(<PyObject *>context, True)
+                and word_of(<PyObject *>context, place_of_variables)
                 == <PyObject *>variables)
     finally:
         PyContext_Exit(<PyObject *>context)

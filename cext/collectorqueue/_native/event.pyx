@@ -43,7 +43,7 @@ cdef Py_ssize_t WOKEN_A_TURN = 256     # about half a millisecond of theirs
 
 cdef extern from *:
     """
-    CQ_POOL(cq_event)
+    CQ_POOL(cq_event, 96)
     CQ_AWAITABLE(cq_wait)
     """
     void step_waits_by "cq_wait_step_by"(object type, Step_function step)

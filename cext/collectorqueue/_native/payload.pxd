@@ -22,6 +22,7 @@ cdef class Payload:
     cdef char tracked               # the garbage collector looks at it
 
 
+cdef Payload payload_of(object value)
 cdef Payload keyed_payload(object x, object key)
 cdef Payload as_payload(object x, object delivery, object keys, object topics,
                         object priority, object ordering_key, object delay, object ttl)

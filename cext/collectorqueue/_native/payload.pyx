@@ -8,6 +8,7 @@ import types
 
 cimport cython
 
+from collectorqueue._native.slots cimport show_first_slot
 from collectorqueue._native.untracked cimport is_atomic, track
 
 from collectorqueue.errors import ConfigError, PayloadSealed
@@ -26,9 +27,22 @@ cdef dict MODES = {"broadcast": BY_BROADCAST, "key": BY_KEY, "topic": BY_TOPIC}
 
 cdef extern from *:
     """
-    CQ_POOL(cq_payload)
+    CQ_POOL(cq_payload, 48)
+
+    /* Payload(value), past the eight arguments of its making: 150 of 4000 instructions.
+       Three objects come first, and what follows them is zero. */
+    static PyObject *cq_payload_of(PyObject *type, PyObject *value) {
+        PyObject *made = ((PyTypeObject *)type)->tp_alloc((PyTypeObject *)type, 0);
+        PyObject **fields = (PyObject **)(made + 1);
+        if (made == NULL) return NULL;
+        fields[0] = Py_NewRef(value);
+        fields[1] = Py_NewRef(Py_None);
+        fields[2] = Py_NewRef(Py_None);
+        return made;
+    }
     """
     void use_payload_pool "cq_payload_use_pool"(object type)
+    Payload cq_payload_of(object type, object value)
 
 
 @cython.final
@@ -131,7 +145,7 @@ cdef class Payload:
 
     def with_value(self, value):
         """The same payload with another value."""
-        cdef Payload made = Payload.__new__(Payload, value)
+        cdef Payload made = payload_of(value)
         if self.tracked:
             track_payload(made)
         made.address = self.address
@@ -161,6 +175,7 @@ cdef class Payload:
 
 
 use_payload_pool(Payload)
+show_first_slot(Payload, "value")
 
 
 cdef int aim(Payload payload, object delivery, object keys, object topics) except -1:
@@ -204,6 +219,14 @@ cdef int track_payload(Payload payload) except -1:
     return 0
 
 
+cdef Payload payload_of(object value):
+    """A broadcast of a value."""
+    cdef Payload payload = cq_payload_of(Payload, value)
+    if not is_atomic(value):
+        track_payload(payload)
+    return payload
+
+
 cdef Payload as_payload(object x, object delivery, object keys, object topics,
                         object priority, object ordering_key, object delay, object ttl):
     """What was given to a send as a payload: `x` itself, or one made of it."""
@@ -216,8 +239,7 @@ cdef Payload as_payload(object x, object delivery, object keys, object topics,
                 "priority, ordering_key, delay and ttl with a plain value only"
             )
         return x
-    # Past the unpacking of keywords that a call would need.
-    cdef Payload payload = Payload.__new__(Payload, x)
+    cdef Payload payload = payload_of(x)
     if delivery is not None or keys is not None or topics is not None:
         aim(payload, delivery, keys, topics)
     if priority is not None:
@@ -232,7 +254,7 @@ cdef Payload keyed_payload(object x, object key):
     cdef Payload payload
     if type(x) is Payload or key is None:
         return as_payload(x, None, None, None, None, key, None, None)
-    payload = Payload.__new__(Payload, x)
+    payload = payload_of(x)
     payload.rare = terms_of(key, None, None)
     return payload
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 cimport cython
 
+from collectorqueue._native.slots cimport show_first_slot
 from collectorqueue._native.untracked cimport is_atomic, track
 
 from collectorqueue.errors import CollectorFailed
@@ -17,7 +18,7 @@ TEXT_LIMIT = 256 * 1024  # bytes of traceback kept: enough to read, too few to h
 
 cdef extern from *:
     """
-    CQ_POOL(cq_ok)
+    CQ_POOL(cq_ok, 24)
     """
     void use_ok_pool "cq_ok_use_pool"(object type)
 
@@ -57,6 +58,7 @@ cdef class Ok:
 
 
 use_ok_pool(Ok)
+show_first_slot(Ok, "value")
 
 
 @cython.final

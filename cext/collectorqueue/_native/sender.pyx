@@ -15,7 +15,7 @@ from collectorqueue._native.awaiting cimport (
 )
 from collectorqueue._native.core cimport Core, offer
 from collectorqueue._native.event cimport QUEUED, CollectorEvent
-from collectorqueue._native.payload cimport Payload, as_payload, keyed_payload
+from collectorqueue._native.payload cimport Payload, as_payload, keyed_payload, payload_of
 from collectorqueue._native.untracked cimport track
 
 from collectorqueue.checks import check_seconds
@@ -136,7 +136,7 @@ cdef class Sender:
         cdef Payload payload
         cdef CollectorEvent event
         for x in items:
-            payload = x if type(x) is Payload else Payload(x)
+            payload = <Payload>x if type(x) is Payload else payload_of(x)
             event = offer(core, payload, True)
             if event is None:
                 return payload
@@ -146,7 +146,7 @@ cdef class Sender:
 
 cdef object send_one_nowait(object sender, object x):
     return offer((<Sender>sender).core,
-                 <Payload>x if type(x) is Payload else Payload(x), False)
+                 <Payload>x if type(x) is Payload else payload_of(x), False)
 
 
 cdef object send_keyed_nowait(object sender, object x, object key):
@@ -162,7 +162,7 @@ cdef object send_keyed_threadsafe(object sender, object x, object key):
 
 
 cdef object send_one_threadsafe(object sender, object x):
-    hand_over(<Sender>sender, <Payload>x if type(x) is Payload else Payload(x), True, None)
+    hand_over(<Sender>sender, <Payload>x if type(x) is Payload else payload_of(x), True, None)
 
 
 cdef inline int hand_over(Sender sender, Payload payload, bint block,
@@ -177,7 +177,7 @@ cdef inline int hand_over(Sender sender, Payload payload, bint block,
 
 
 cdef object send_one(object sender, object x):
-    return sending(<Sender>sender, <Payload>x if type(x) is Payload else Payload(x))
+    return sending(<Sender>sender, <Payload>x if type(x) is Payload else payload_of(x))
 
 
 cdef inline Sending sending(Sender sender, Payload payload):
