@@ -91,7 +91,8 @@ class EventDropped(CollectorQueueError):
 
 
 class CollectorFailed(CollectorQueueError):
-    """A collector returned `Error("text")`; raised by its `unwrap()`."""
+    """A collector returned `Error("text")`, and `unwrap()` raises it; or `call()` was answered
+    by what must not be raised in its caller, a CancelledError or SystemExit."""
 
 
 class NotEncodable(CollectorQueueError, TypeError):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from collectorqueue import Collector, CollectorQueue, Ok, Outcome, Payload
-from tests.support import Gate, Log, assert_closes, both_loops, ticks, until
+from tests.support import Gate, Log, assert_closes, both_loops, ticks, until, virtual
 
 # -- from outside -------------------------------------------------------------------
 
@@ -130,6 +131,27 @@ async def test_a_wait_cancelled_at_any_tick_leaves_the_queue_as_it_was(
         gate.open()
         await waits[1]
         await queue.publisher.wait()
+
+
+@virtual
+async def test_it_waits_for_what_a_close_is_giving_up() -> None:
+    async def deaf(payload: Payload[Any]) -> None:
+        while True:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(2)
+                return
+
+    queue = CollectorQueue([Collector("deaf", deaf)])
+    await queue.start()
+    event = await queue.publisher.send(1)
+    await ticks(3)
+    closing = asyncio.create_task(queue.close(timeout=0))
+    await ticks(5)
+    assert not event.is_done() and not queue.is_running
+    await queue.publisher.wait()
+    assert event.outcome is Outcome.ABORTED
+    await closing
+    await asyncio.sleep(5)
 
 
 # -- from handlers ------------------------------------------------------------------

@@ -395,6 +395,21 @@ async def test_call_raises_what_the_collector_raised_or_answered() -> None:
             await queue.publisher.call("fail", "out of paper")
 
 
+@pytest.mark.parametrize("kind", [asyncio.CancelledError, SystemExit, KeyboardInterrupt])
+@virtual
+async def test_call_does_not_end_its_caller_by_what_a_handler_raised(
+    kind: type[BaseException],
+) -> None:
+    def fail(payload: Payload[Any]) -> None:
+        raise kind("of the handler")
+
+    async with CollectorQueue([Collector("fail", fail)]) as queue:
+        with pytest.raises(CollectorFailed) as raised:
+            await queue.publisher.call("fail", 1)
+        assert str(raised.value) == f"collector 'fail' raised {kind('of the handler')!r}"
+        assert type(raised.value.__cause__) is kind
+
+
 @both_loops
 async def test_call_of_an_unknown_collector_names_those_there_are() -> None:
     async with echo_queue() as queue:

@@ -10,9 +10,13 @@ from typing import Any, NoReturn, overload
 from collectorqueue._native.core import Core
 from collectorqueue._native.event import CollectorEvent
 from collectorqueue._native.payload import Delivery
-from collectorqueue._native.results import ResultList
+from collectorqueue._native.results import Error, ResultList
 from collectorqueue._native.sender import Sender
-from collectorqueue.errors import QueueClosed, QueueNotStarted, UnknownKey
+from collectorqueue.errors import (
+    CollectorFailed,
+    QueueClosed,
+    UnknownKey,
+)
 from collectorqueue.flow.collector import Collector, In, Out
 from collectorqueue.flow.otherthreads import OtherThreads
 
@@ -130,12 +134,19 @@ class EventPublisher(Sender):
         value: Any,
         timeout: float | None = None,
     ) -> Any:
-        """Have one collector handle a value; returns its value, or raises its error."""
+        """Have one collector handle a value; returns its value, or raises its error.
+
+        What would end the caller's own task or program (CancelledError, SystemExit,
+        KeyboardInterrupt, all that is no Exception) is raised as CollectorFailed from it.
+        """
         key = collector.key if isinstance(collector, Collector) else collector
         if key not in self.core.index.steps:
             self._refuse_key(key)
-        results = await self.request(value, keys=key, timeout=timeout)
-        return results.first().unwrap()
+        result = (await self.request(value, keys=key, timeout=timeout)).first()
+        match result:
+            case Error(BaseException() as err) if not isinstance(err, Exception):
+                raise CollectorFailed(f"collector {key!r} raised {err!r}") from err
+        return result.unwrap()
 
     def _refuse_key(self, key: object) -> NoReturn:
         if not isinstance(key, str):
@@ -149,9 +160,8 @@ class EventPublisher(Sender):
         Inside a handler it leaves out the events of the handlers that call it, and lends
         the pool one consumer while it waits.
         """
-        if not (self.core.is_live or self.core.is_broken):
-            if self.core.queued or self.core.in_flight:
-                raise QueueNotStarted("the queue is not running, its events cannot end")
+        core = self.core
+        if not (core.is_live or core.is_broken or core.queued or core.in_flight):
             return
         inside = self.core.wait_inside()
         if inside is None:
