@@ -20,11 +20,13 @@ from collectorqueue._native.helping cimport waiting
 from collectorqueue._native.holders cimport events_of
 from collectorqueue._native.results cimport error_from
 from collectorqueue._native.spreading cimport (
-    COLLECTING, ENDED, FRESH, HELD, IDLE, JOINING, SLICED, WAITING,
+    BEGUN, COLLECTING, ENDED, FRESH, HELD, IDLE, JOINING, SLICED, WAITING,
 )
 from collectorqueue._native.sums cimport note_hold
 
 cdef object CancelledError = asyncio.CancelledError
+cdef object enter_task = asyncio.tasks._enter_task
+cdef object leave_task = asyncio.tasks._leave_task
 
 
 @cython.final
@@ -98,25 +100,82 @@ cdef class Consumer(Collecting):
         except (StopIteration, CancelledError):
             raise
         except BaseException as exc:
-            # A fault of ours. It may cost this consumer, never the event's waiters.
-            self.stage = ENDED
-            self.core.seats.pop(self, None)
-            if self.event is not None:
-                for event in events_of(self.event):
-                    self.core.settle(event, FAILED, error_from(exc), monotonic_ns())
-                self.close_event()
-            self.expect_successor()
+            self.fail(exc)
             raise
         finally:
             self.core.turning -= 1
             if self.context is not None:
                 step_out(self.context)
 
+    cdef object fail(self, object exc):
+        """A fault of ours. It may cost this consumer, never the event's waiters."""
+        self.stage = ENDED
+        self.core.seats.pop(self, None)
+        if self.event is not None:
+            for event in events_of(self.event):
+                self.core.settle(event, FAILED, error_from(exc), monotonic_ns())
+            self.close_event()
+        self.expect_successor()
+
+    cdef int collect_now(self, object caller) except -1:
+        """In the step of the calling task, but as what it is: our own task, and idle.
+
+        A handler that does not wait is done when this returns, and nothing has to be woken.
+        One that waits goes on in our task, which is woken for it and has been its task from
+        the beginning.
+        """
+        loop = self.core.loop
+        leave_task(loop, caller)
+        enter_task(loop, self.task)
+        self.core.turning += 1
+        try:
+            self.take_one()
+        except BaseException as exc:
+            self.fail(exc)
+            self.fault = exc
+        finally:
+            self.core.turning -= 1
+            if self.context is not None:
+                step_out(self.context)
+            leave_task(loop, self.task)
+            enter_task(loop, caller)
+        if self.stage == IDLE:
+            self.core.idle.append(self)
+            if waiting(self.core) and self.core.coming == 0:
+                self.core.call_for_help()
+        elif not self.bell.done():
+            self.bell.set_result(None)
+        return 0
+
+    cdef int take_one(self) except -1:
+        cdef Core core = self.core
+        self.now = monotonic_ns()
+        self.event = core.take(self.now)
+        if self.event is not None and self.start() == WAITING:
+            note_hold(core, self.step, monotonic_ns() - self.now)
+            self.stage = BEGUN
+        elif self.leaving or self.spent or self.retiring or core.excess or self.bell.done():
+            self.stage = FRESH      # it sees to that in its own step
+            core.coming += 1
+        else:
+            self.stage = IDLE
+            self.step = None
+            if self.context is not None:
+                tidy(self.context)
+        return 0
+
     cdef object go_on(self, object thrown):
         cdef Core core = self.core
         self.now = monotonic_ns()
         if self.written_off:
             return self.outlive(thrown)
+        if self.stage == ENDED:     # in a caller's step
+            raise self.fault
+        if self.stage == BEGUN:
+            self.bell = None
+            self.stage = COLLECTING
+            if thrown is None:
+                return self.pause()
         if self.stage == COLLECTING:
             if self.resume(thrown) == SUSPENDED:
                 note_hold(core, self.step, monotonic_ns() - self.now)
@@ -153,7 +212,7 @@ cdef class Consumer(Collecting):
                     core.idle.remove(self)
             elif self.only is None:
                 core.coming -= 1
-            if thrown is not None:
+            if thrown is not None and not self.spent:
                 return self.leave(thrown)
         return self.next_event()
 

@@ -28,6 +28,10 @@ cdef class Seat:
         """Discard what comes of one event of the batch that it runs."""
         return 0
 
+    cdef int collect_now(self, object caller) except -1:
+        """Take the one event that waits, and begin with it in the step of the calling task."""
+        return 0
+
     cdef int disown(self) except -1:
         """Leave it to itself: what it still runs was given up."""
         return 0

@@ -4,18 +4,25 @@ Rules of residence: one payload, from what was given to a send until it is accep
 comes after that, and what is made of several sends, is the publisher's.
 """
 from collections.abc import Coroutine
+from asyncio import current_task
 from contextvars import copy_context
 
 cimport cython
 from cpython.exc cimport PyErr_WarnEx
 from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t
 
 from collectorqueue._native.awaiting cimport (
     CQ_RETURNED, CQ_SUSPENDED, Step_function, forget_stop, handed_over, owned,
 )
+from collectorqueue._native.clock cimport monotonic_ns
+from collectorqueue._native.context cimport current_scope
 from collectorqueue._native.core cimport Core, offer
+from collectorqueue._native.door cimport OPEN, this_thread
 from collectorqueue._native.event cimport QUEUED, CollectorEvent
 from collectorqueue._native.payload cimport Payload, as_payload, keyed_payload, payload_of
+from collectorqueue._native.plan cimport DIVERTS, Step
+from collectorqueue._native.seats cimport Seat
 from collectorqueue._native.untracked cimport track
 
 from collectorqueue.checks import check_seconds
@@ -123,6 +130,44 @@ cdef class Sender:
         if timeout is not None:
             check_seconds("timeout", timeout)
         hand_over(self, payload, block, timeout)
+
+    def ask(self, tuple what not None):
+        """Accept a payload and have a consumer begin with it here and now: the event.
+
+        Only if nothing else waits, a consumer is idle, and no handler is calling; for a
+        millisecond of a turn of the loop at most. If not, nothing is accepted, and what is
+        returned is the payload, to be sent.
+        """
+        cdef Core core = self.core
+        cdef CollectorEvent event
+        cdef int64_t now
+        x, delivery, keys, topics, priority, ordering_key, delay, ttl = what
+        cdef Payload payload = as_payload(
+            x, delivery, keys, topics, priority, ordering_key, delay, ttl)
+        if (core.phase != OPEN or not core.idle or core.queued or core.handed or core.parked
+                or core.coming or core.turning or core.max_bytes or payload.rare is not None
+                or this_thread() != core.thread or current_scope() is not None):
+            return payload
+        caller = current_task(core.loop)
+        route = core.likely_route(payload)
+        if caller is None or type(route) is not Step or (<Step>route).policies & DIVERTS:
+            return payload
+        now = monotonic_ns()
+        if not core.in_slice:
+            core.begin_slice(now)
+        elif now >= core.slice_end:
+            return payload
+        core.turning += 1       # nobody need be woken for it
+        try:
+            event = core.accept(payload)
+            self.carry_context(event)
+        finally:
+            core.turning -= 1
+            if core.coming == 0 and (core.queued != 1 or not core.idle):
+                core.call_for_help()    # an observer of sends has done something
+        if core.queued == 1 and core.coming == 0 and event.state == QUEUED:
+            (<Seat>core.idle.pop()).collect_now(caller)
+        return event
 
     def carry_context(self, CollectorEvent event not None):
         """Run it in a copy of the caller's context."""

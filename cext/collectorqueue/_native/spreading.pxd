@@ -11,6 +11,7 @@ cdef enum Stage:
     IDLE            # waits for its bell
     SLICED          # gave the turn up, comes back by itself
     HELD            # lets the other collectors' tasks begin before its own (Python 3.11)
+    BEGUN           # its handler was begun in a caller's step, and waits for our task's
     COLLECTING      # its handler runs or is suspended
     JOINING         # its own handler is done, others of the event are not
     ENDED

@@ -72,6 +72,10 @@ class Sender:
         QueueNotStarted, QueueClosed, Unrouted.
         """
 
+    def ask(self, what: tuple[Any, ...]) -> CollectorEvent | Payload[Any]:
+        """Accept a payload, made of a send's arguments, and have an idle consumer begin with
+        it in the calling task's own step: the event. Not accepted: the payload, to be sent."""
+
     def carry_context(self, event: CollectorEvent) -> None:
         """Run it in a copy of the caller's context."""
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, overload
 
 from collectorqueue._native.core import Core
 from collectorqueue._native.event import CollectorEvent
-from collectorqueue._native.payload import Delivery
+from collectorqueue._native.payload import Delivery, Payload
 from collectorqueue._native.results import Error, ResultList
 from collectorqueue._native.sender import Sender
 from collectorqueue.errors import (
@@ -74,15 +74,22 @@ class EventPublisher(Sender):
         The handlers see the caller's context variables. A request that times out
         (TimeoutError) or is cancelled cancels its event.
         """
+        what = (x, delivery, keys, topics, priority, ordering_key, delay, ttl)
+        if timeout is None:
+            return await self._request(what)
+        async with asyncio.timeout(timeout):
+            return await self._request(what)
+
+    async def _request(self, what: tuple[Any, ...]) -> ResultList:
         event: CollectorEvent | None = None
         try:
-            async with asyncio.timeout(timeout):
-                event = await self.send(
-                    x, delivery, keys, topics, priority,
-                    ordering_key=ordering_key, delay=delay, ttl=ttl,
-                )  # fmt: skip
+            asked = self.ask(what)
+            if isinstance(asked, Payload):
+                event = await self.send(asked)
                 self.carry_context(event)
-                return await event
+            else:
+                event = asked
+            return await event
         except BaseException:
             if event is not None:
                 event.cancel()
