@@ -1,11 +1,12 @@
 """How the hot path is compiled. All metadata stands in pyproject.toml.
 
 Every ``cext/collectorqueue/_native/NAME.pyx`` becomes ``collectorqueue._native.NAME``.
-Four switches, read from the environment, change the build:
+Five switches, read from the environment, change the build:
 
     CQ_DEBUG     bounds and None checks, assertions and symbols stay in
     CQ_ANNOTATE  Cython's yellow pages, as HTML beside the generated C
     CQ_COVERAGE  line tracing, so that coverage sees inside the .pyx files
+    CQ_SANITIZE  AddressSanitizer and UBSan watch it, and no freed object is kept for later
     CQ_JOBS      how many compilers run at once (default: one a core)
 """
 
@@ -22,6 +23,7 @@ from setuptools.command.build_ext import build_ext
 DEBUG = os.environ.get("CQ_DEBUG", "") not in ("", "0")
 ANNOTATE = os.environ.get("CQ_ANNOTATE", "") not in ("", "0")
 COVERAGE = os.environ.get("CQ_COVERAGE", "") not in ("", "0")
+SANITIZE = os.environ.get("CQ_SANITIZE", "") not in ("", "0")
 JOBS = int(os.environ.get("CQ_JOBS") or os.cpu_count() or 1)
 
 DIRECTIVES = {
@@ -49,6 +51,8 @@ if COVERAGE:
         ("CYTHON_TRACE_NOGIL", "1"),
         ("CYTHON_USE_SYS_MONITORING", "0"),
     ]
+if SANITIZE:
+    MACROS += [("CYTHON_USE_FREELISTS", "0"), ("CQ_POOL_SIZE", "0")]
 
 # Said here and not left to CFLAGS: a CFLAGS in the environment replaces Python's own
 # flags, the -O3 among them, and the wheel would come out ten times slower, silently.
@@ -58,6 +62,9 @@ COMPILE_ARGS = {
 }
 COMPILE_ARGS["unix"] += ["-fvisibility=hidden"]
 LINK_ARGS = ["-Wl,-s"] if sys.platform == "linux" and not DEBUG else []
+if SANITIZE:
+    COMPILE_ARGS["unix"] += ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"]
+    LINK_ARGS += ["-fsanitize=address,undefined"]
 
 # Coverage looks for the generated C beside its .pyx; nobody else should see it there.
 GENERATED = None if COVERAGE else "build/cython"

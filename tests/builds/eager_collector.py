@@ -1,0 +1,5 @@
+"""A plugin for pytest: the garbage collector runs whenever it can."""
+
+import gc
+
+gc.set_threshold(1)
