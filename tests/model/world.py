@@ -178,7 +178,11 @@ class World(Told):
         if asking.what == "send":
             return "outside" not in states
         if asking.what == "remove":
-            return not any(run.key == "extra" for run in self.runs)
+            # What a close has given up may go on, and is not waited for.
+            return not any(
+                run.key == "extra" and not self.items[run.number].is_over
+                for run in self.runs
+            )
         return all(item.is_over for item in asking.items)
 
     def check_closing(self) -> None:

@@ -157,7 +157,8 @@ cdef class Page:
             at = 0
         finished.check = check_finished(finished, body)
         memcpy(self.base + RING_AT + at, finished, sizeof(Finished))
-        memcpy(self.base + RING_AT + at + sizeof(Finished), body, finished.length)
+        if finished.length:     # else there is no body
+            memcpy(self.base + RING_AT + at + sizeof(Finished), body, finished.length)
         self.head += need
         store(self.word(WRITTEN_AT), self.head)
         return True
