@@ -9,7 +9,7 @@ cdef class Ok:
 cdef class Error:
     cdef readonly object err
     cdef readonly object details
-    cdef str text
+    cdef object text                # of the traceback, or what it is made of; or None
     cdef readonly int attempts
     cdef int64_t first_failed_ns    # 0: it is of the first run
     cdef char matched               # by what its Retry wants: 0 not known, 1 yes, 2 no
