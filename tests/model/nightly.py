@@ -36,14 +36,13 @@ class Report(msgspec.Struct):
     seconds: float = 0.0
 
 
-def settings_of(programs: int, *, derandomize: bool = False) -> settings:
+def settings_of(programs: int) -> settings:
     """How hypothesis runs so many programs."""
     return settings(
         max_examples=programs,
         stateful_step_count=PROGRAM_STEPS,
         deadline=None,
         database=None,
-        derandomize=derandomize,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
         print_blob=False,
