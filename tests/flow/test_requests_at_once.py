@@ -204,6 +204,20 @@ async def test_a_consumer_that_is_retired_by_its_handler_goes() -> None:
 
 
 @both_loops
+async def test_a_consumer_that_is_being_cancelled_is_left_alone() -> None:
+    async with CollectorQueue(
+        [Collector("log", Log())], min_consumers=2, max_consumers=2
+    ) as queue:
+        await ticks(3)
+        for consumer in consumer_tasks()[:1]:
+            consumer.cancel()
+        assert (await queue.publisher.request(1)).first() == Ok(1)
+        await ticks(3)
+        assert queue.consumers == len(consumer_tasks()) == 2
+    assert_closed(queue)
+
+
+@both_loops
 async def test_context_variables_of_its_handler_stay_with_it() -> None:
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
 

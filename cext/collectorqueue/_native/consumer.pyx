@@ -109,6 +109,8 @@ cdef class Consumer(Collecting):
 
     cdef object fail(self, object exc):
         """A fault of ours. It may cost this consumer, never the event's waiters."""
+        if self.stage == ENDED:
+            return None     # it was in a caller's step, and is seen to
         self.stage = ENDED
         self.core.seats.pop(self, None)
         if self.event is not None:

@@ -16,8 +16,8 @@ from collectorqueue.errors import CollectorFailed
 TEXT_LIMIT = 256 * 1024  # bytes of traceback kept: enough to read, too few to hurt
 # What is small is written out when it is asked for, which is seldom: that took 9 tenths of
 # the time of an event whose handler raises.
-FEW_FRAMES = 16
-FEW_LETTERS = 2_000
+cdef Py_ssize_t FEW_FRAMES = 16
+cdef Py_ssize_t FEW_LETTERS = 2_000
 
 
 cdef extern from *:

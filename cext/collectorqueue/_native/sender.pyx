@@ -140,6 +140,7 @@ cdef class Sender:
         """
         cdef Core core = self.core
         cdef CollectorEvent event
+        cdef Seat seat
         cdef int64_t now
         x, delivery, keys, topics, priority, ordering_key, delay, ttl = what
         cdef Payload payload = as_payload(
@@ -166,7 +167,12 @@ cdef class Sender:
             if core.coming == 0 and (core.queued != 1 or not core.idle):
                 core.call_for_help()    # an observer of sends has done something
         if core.queued == 1 and core.coming == 0 and event.state == QUEUED:
-            (<Seat>core.idle.pop()).collect_now(caller)
+            while core.idle:
+                seat = <Seat>core.idle.pop()
+                if not seat.bell.done():    # else it ends, or comes by itself
+                    seat.collect_now(caller)
+                    return event
+            core.call_for_help()
         return event
 
     def carry_context(self, CollectorEvent event not None):
