@@ -141,9 +141,6 @@ def result_of(value: object) -> Ok[Any] | Error:
 def failure_of(exc: BaseException) -> Error[BaseException]:
     """An exception as the Error that a consumer makes of it."""
 
-def describe(exc: BaseException) -> str:
-    """The traceback as text; whatever a hostile exception does, this returns a str."""
-
 def let_go(exc: BaseException, depth: int) -> None:
     """Take the traceback, context and cause off an exception and a group's members."""
 
