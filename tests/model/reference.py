@@ -189,6 +189,10 @@ class Reference:
         overflow, capacity = self.shape.overflow, self.shape.capacity
         most = 2 * capacity if inside and overflow == "wait" else capacity
         has_room = queued < most or overflow == "drop_incoming"
+        if sender is not None and overflow == "wait":
+            # The place was kept for them; handlers may have sent beyond it since.
+            from_inside = [each for each in self.those("queued") if each.is_from_inside]
+            has_room = queued - len(from_inside) < capacity and queued < 2 * capacity
         is_least = overflow == "drop_oldest" and self.least_wanted(item) is item
         require(has_room or is_least, "I7", f"{item} accepted with {queued} queued")
         if not inside:
@@ -366,6 +370,11 @@ class Reference:
         waiting = [each for each in waiting if each is not incoming]
         if not waiting:
             return incoming
+        if self.shape.order == "lifo":
+            # Of the stack the lowest, which need not be the first that was sent.
+            stacked = [each for each in waiting if each not in self.delayed]
+            lowest = min(stacked, key=lambda each: each.arrival, default=None)
+            waiting = [each for each in waiting if each in (lowest, *self.delayed)]
         if self.shape.order != "priority":
             return waiting[0]
         least = max(waiting, key=lambda each: (each.priority, -each.sequence))
