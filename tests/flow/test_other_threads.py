@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,8 @@ from collectorqueue.errors import (
     QueueNotStarted,
     Unrouted,
 )
-from tests.support import Gate, assert_closes, both_loops, until
+from collectorqueue.flow.otherthreads import OtherThreads
+from tests.support import Gate, Log, assert_closes, both_loops, until
 
 
 def at_once(call: Callable[[], Any]) -> None:
@@ -51,6 +53,37 @@ async def test_what_threads_send_is_collected_in_the_order_of_each() -> None:
         assert_closes(queue)
     for thread in range(8):
         assert [n for t, n in seen if t == thread] == list(range(500))
+
+
+@both_loops
+async def test_what_a_thread_handed_over_while_the_loop_looked_goes_before() -> None:
+    log = Log()
+    async with CollectorQueue([Collector("log", log)]) as queue:
+        others = OtherThreads(queue._core, queue.publisher.send_nowait)
+
+        def send() -> None:
+            queue.publisher.send_threadsafe(1)
+            others.send(Payload(2), True, None)  # as if there had been no room
+
+        class Come(deque[Any]):
+            """Those who wait; when the loop looks who they are, another comes."""
+
+            thread: threading.Thread | None = None
+
+            def __bool__(self) -> bool:
+                if self.thread is None:
+                    self.thread = threading.Thread(target=send)
+                    self.thread.start()
+                    while not len(self):
+                        time.sleep(0.001)
+                return len(self) > 0
+
+        others._come = come = Come()
+        others._look()
+        assert come.thread is not None
+        await asyncio.to_thread(come.thread.join)
+        await queue.publisher.wait()
+        assert log.values == [1, 2]
 
 
 @both_loops

@@ -140,7 +140,6 @@ class OtherThreads:
 
     def _look(self) -> None:
         self._rung = None  # before looking: who comes from now on rings again
-        self._core.take_all()  # what a thread handed over before goes before
         while self._come:
             ticket = self._come.popleft()
             try:
@@ -180,6 +179,7 @@ class OtherThreads:
         if not ticket.claim():
             return False
         try:
+            self._core.take_all()  # what its thread has handed over before goes before
             if ticket.context is None:
                 put(ticket.payload)
             else:
