@@ -6,12 +6,20 @@ event-collector takes handlers of its own kind, which do the same.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import itertools
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from collectorqueue import Ok, Payload
 
-__all__ = ["Handler", "answer", "in_windows", "recording", "sleeping_for"]
+__all__ = [
+    "Handler",
+    "answer",
+    "endless_windows",
+    "in_windows",
+    "recording",
+    "sleeping_for",
+]
 
 Name = TypeVar("Name")
 Handler = Callable[[Payload[Any]], Coroutine[Any, Any, Ok[Any]]]
@@ -46,3 +54,10 @@ def in_windows(names: list[Name], window: int) -> list[list[Name]]:
     """Names in turn, cut into windows; after the last window, begin again."""
     turns = names * window
     return [turns[at : at + window] for at in range(0, len(turns), window)]
+
+
+def endless_windows(names: list[Name], window: int) -> Iterator[list[Name]]:
+    """The same without end, made one at a time: for more names than windows are sent."""
+    turns = itertools.cycle(names)
+    while True:
+        yield list(itertools.islice(turns, window))

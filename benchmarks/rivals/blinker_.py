@@ -10,7 +10,7 @@ from typing import Any
 
 from blinker import Signal
 
-from benchmarks.workload import in_windows
+from benchmarks.workload import endless_windows, in_windows
 from collectorqueue import Ok, Payload
 
 __all__ = [
@@ -120,8 +120,7 @@ async def topical(events: int, window: int, topics: int) -> float:
     """The next of so many signals for each event."""
     names = [f"topic-{i}" for i in range(topics)]
     sends = {name: _signal(answer).send_async for name in names}
-    turns = itertools.cycle(names)
-    windows = (list(itertools.islice(turns, window)) for _ in itertools.repeat(None))
+    windows = endless_windows(names, window)
     return await _by_signal(events, window, sends, windows)
 
 

@@ -21,7 +21,7 @@ os.environ["BUBUS_LOGGING_LEVEL"] = "CRITICAL"  # read at import
 from bubus import BaseEvent, EventBus  # type: ignore[import-untyped]
 
 from benchmarks.ticker import Ticker
-from benchmarks.workload import in_windows
+from benchmarks.workload import endless_windows, in_windows
 
 __all__ = [
     "LACKS",
@@ -154,8 +154,7 @@ async def routed(
 async def topical(events: int, window: int, topics: int) -> float:
     """The next of so many types for each event."""
     names = [f"topic_{i}" for i in range(topics)]
-    turns = itertools.cycle(names)
-    windows = (list(itertools.islice(turns, window)) for _ in itertools.repeat(None))
+    windows = endless_windows(names, window)
     return await _named(events, window, names, windows)
 
 

@@ -15,7 +15,14 @@ from typing import Any
 from pyee.asyncio import AsyncIOEventEmitter
 
 from benchmarks.ticker import Ticker
-from benchmarks.workload import Handler, answer, in_windows, recording, sleeping_for
+from benchmarks.workload import (
+    Handler,
+    answer,
+    endless_windows,
+    in_windows,
+    recording,
+    sleeping_for,
+)
 from collectorqueue import Ok, Payload
 
 __all__ = [
@@ -100,8 +107,7 @@ async def routed(
 async def topical(events: int, window: int, topics: int) -> float:
     """The next of so many names for each event."""
     names = [f"topic-{i}" for i in range(topics)]
-    turns = itertools.cycle(names)
-    windows = (list(itertools.islice(turns, window)) for _ in itertools.repeat(None))
+    windows = endless_windows(names, window)
     return await _named(events, window, names, windows)
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.house.checkout import ROOT
+from tests.house.checkout import ROOT, known_files
 
 __all__ = ["built_copy", "run_pytest"]
 
@@ -16,14 +16,13 @@ __all__ = ["built_copy", "run_pytest"]
 def built_copy(folder: Path, switches: dict[str, str]) -> Path:
     """What git knows of the tree, compiled in place for this Python."""
     copy = folder / "main"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, check=True, capture_output=True,
-    ).stdout.decode()  # fmt: skip
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, copy / name)
+    files = known_files()
+    if files is None:
+        raise SystemExit(f"{ROOT} is not a git checkout")
+    for file in files:
+        place = copy / file.relative_to(ROOT)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, place)
     if (ROOT.parent / "shared").is_dir():
         (folder / "shared").symlink_to(ROOT.parent / "shared")
     subprocess.run(

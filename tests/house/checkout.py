@@ -23,6 +23,21 @@ def cython_files() -> list[Path]:
     return sorted([*CEXT.rglob("*.pyx"), *CEXT.rglob("*.pxd")])
 
 
+def known_files() -> list[Path] | None:
+    """What git knows of the tree, or would take; None: it is no checkout."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        return None
+    files = (ROOT / line for line in listed.stdout.splitlines())
+    return [file for file in files if file.is_file()]
+
+
 def module_name(file: Path) -> str:
     """`collectorqueue.flow.pool` for its file; a .pyx and its .pxd have one name."""
     base = CEXT if file.is_relative_to(CEXT) else SOURCE

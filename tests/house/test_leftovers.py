@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 import io
 import re
-import subprocess
 import tokenize
 from pathlib import Path
 
 import pytest
 
-from tests.house.checkout import ROOT, cython_files, python_files
+from tests.house.checkout import ROOT, cython_files, known_files, python_files
 from tests.house.imports import imports_of, without_strings
 
 LINES_AT_MOST = 530  # the core and the event: to be split when the next thing joins
@@ -23,20 +22,6 @@ UNFINISHED = re.compile(r"\braise NotImplementedError\b")
 MACHINE = re.compile(r"(?<![\w.)}\]])/(?:work|root|tmp|home|Users)(?:/|\b)")
 
 CODE = [*python_files(), *cython_files()]
-
-
-def tracked_files() -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    files = (ROOT / line for line in listed.stdout.splitlines())
-    return [file for file in files if file.is_file()]
 
 
 def comments(file: Path) -> list[str]:
@@ -97,7 +82,10 @@ def test_nothing_is_pickled() -> None:
 
 def test_no_file_speaks_of_the_machine_it_was_written_on() -> None:
     found = []
-    for file in tracked_files():
+    files = known_files()
+    if files is None:
+        pytest.skip("not a git checkout")
+    for file in files:
         try:
             text = file.read_text(encoding="utf-8")
         except UnicodeDecodeError:

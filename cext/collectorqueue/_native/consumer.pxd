@@ -8,7 +8,7 @@ cdef class Consumer(Collecting):
 
     cdef object turn(self, object thrown)
     cdef object go_on(self, object thrown)
-    cdef object fail(self, object exc)
+    cdef int fail(self, object exc) except -1
     cdef int take_one(self) except -1
     cdef object outlive(self, object thrown)
     cdef object next_event(self)

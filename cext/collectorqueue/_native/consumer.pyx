@@ -107,17 +107,17 @@ cdef class Consumer(Collecting):
             if self.context is not None:
                 step_out(self.context)
 
-    cdef object fail(self, object exc):
+    cdef int fail(self, object exc) except -1:
         """A fault of ours. It may cost this consumer, never the event's waiters."""
         if self.stage == ENDED:
-            return None     # it was in a caller's step, and is seen to
+            return 0        # it was in a caller's step, and is seen to
         self.stage = ENDED
         self.core.seats.pop(self, None)
         if self.event is not None:
             for event in events_of(self.event):
                 self.core.settle(event, FAILED, error_from(exc), monotonic_ns())
             self.close_event()
-        self.expect_successor()
+        return self.expect_successor()
 
     cdef int collect_now(self, object caller) except -1:
         """In the step of the calling task, but as what it is: our own task, and idle.
