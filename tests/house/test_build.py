@@ -68,14 +68,14 @@ class Trial:
             (folder / package / "__init__.py").touch()
 
     def build(self, **environment: str) -> str:
-        switches = dict.fromkeys(("CQ_DEBUG", "CQ_ANNOTATE", "CQ_COVERAGE"), "")
+        switches = dict.fromkeys(("CQ_DEBUG", "CQ_ANNOTATE", "CQ_COVERAGE", "CQ_PGO"), "")
         built = run_python(
             *("setup.py", "build_ext", "--build-lib", "built"),
             cwd=self.folder,
             **{**switches, "CFLAGS": "", **environment},
         )
         assert built.returncode == 0, built.stdout + built.stderr
-        return built.stdout
+        return built.stdout + built.stderr
 
     def ask(self, expression: str) -> str:
         answer = run_python(
@@ -133,3 +133,61 @@ def test_generated_c_stays_out_of_the_sources(trial: Trial) -> None:
     trial.build(CQ_ANNOTATE="1")
     assert {file.suffix for file in trial.native.iterdir()} == {".pyx", ".pxd"}
     assert list(trial.folder.glob("build/cython/**/drop.html"))
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Trial:
+    """One whose `clock`, a module that every event goes through, can be practised."""
+    trial = Trial(tmp_path)
+    trial.native.joinpath("clock.pyx").write_text("def tick():\n    return 1\n")
+    package = tmp_path / "src/collectorqueue/_native"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    (tmp_path / "cext/practice.py").write_text(
+        "from collectorqueue._native import bucket, clock, drop\n"
+        "assert clock.tick() == 1\n"
+        "print('practised with', clock.__file__)\n"
+    )
+    return trial
+
+
+def compiled_by(output: str, flag: str) -> list[str]:
+    """The modules that a compiler was given with this flag."""
+    lines = [line for line in output.splitlines() if " -c " in line and flag in line.split()]
+    return [line.partition(" -c ")[2].split()[0].rpartition("/")[2] for line in lines]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="gcc's profiles are used on Linux")
+def test_what_is_for_use_is_guided_by_a_profile(counted: Trial) -> None:
+    output = counted.build()
+    assert compiled_by(output, "-fprofile-generate") == ["clock.c"]
+    assert compiled_by(output, "-fprofile-use") == ["clock.c"]
+    assert "practised with" in output
+    assert list((counted.folder / "build").rglob("clock.gcda"))
+    assert counted.ask("__import__('collectorqueue._native.clock')") != ""
+    (module,) = (counted.folder / "built/collectorqueue/_native").glob("clock.*")
+    assert b"gcda" not in module.read_bytes(), "what counts was installed"
+    assert " -c " not in counted.build(), "counted again for nothing"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="gcc's profiles are used on Linux")
+@pytest.mark.parametrize("practice", ["import this_is_nowhere", "import os; os.kill(os.getpid(), 9)"])
+def test_a_practice_that_fails_costs_the_profile_and_not_the_build(
+    counted: Trial, practice: str
+) -> None:
+    (counted.folder / "cext/practice.py").write_text(practice)
+    output = counted.build()
+    assert compiled_by(output, "-fprofile-use") == []
+    assert "not guided by a profile, and slower for it" in output
+    assert counted.ask("__import__('collectorqueue._native.clock')") != ""
+
+
+def test_a_build_in_place_is_for_work_and_takes_no_profile(counted: Trial) -> None:
+    (counted.folder / "collectorqueue/_native").mkdir(parents=True)
+    built = run_python(
+        *("setup.py", "build_ext", "--inplace"), cwd=counted.folder, CFLAGS="", CQ_PGO=""
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert compiled_by(built.stdout, "-fprofile-generate") == []
+    assert compiled_by(counted.build(CQ_PGO="0"), "-fprofile-generate") == []
