@@ -30,6 +30,7 @@ __all__ = [
     "naughty_strings",
     "run_on",
     "run_virtual",
+    "running",
     "ticks",
     "until",
     "virtual",
