@@ -505,6 +505,31 @@ async def test_waiting_for_all_leaves_out_its_callers(
     assert_closed(queue)
 
 
+@pytest.mark.parametrize("consumers", [1, 3])
+@both_loops
+async def test_waiting_for_all_leaves_out_whoever_waits_for_its_caller(
+    consumers: int,
+) -> None:
+    """However far: each waits for the next, and the last for all."""
+
+    async def work(payload: Payload[Any]) -> None:
+        await ticks(3)
+
+    async def waits(payload: Payload[Any]) -> int:
+        if payload.value == 0:
+            await queue.publisher.wait()
+            return 0
+        inner = await queue.publisher.call("waits", payload.value - 1, timeout=5)
+        return int(inner) + 1
+
+    async with queue_of(work, waits, max_consumers=consumers) as queue:
+        before = await queue.publisher.send(None, keys="work")
+        assert await queue.publisher.call("waits", 8, timeout=5) == 8
+        assert before.outcome is Outcome.OK
+        await assert_at_rest(queue, consumers)
+    assert_closed(queue)
+
+
 @both_loops
 async def test_waiting_for_all_inside_waits_for_what_the_handler_sent() -> None:
     done = []

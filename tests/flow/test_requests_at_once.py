@@ -250,3 +250,23 @@ async def test_an_event_that_an_observer_of_sends_cancels_does_not_run() -> None
         assert event.outcome is Outcome.ABORTED
         assert log.values == []
     assert_closed(queue)
+
+
+@both_loops
+async def test_what_an_observer_of_sends_sends_is_collected_too() -> None:
+    """Two events then wait, and the request is none that may pass the other."""
+
+    class Doubles:
+        def on_sent(self, event: CollectorEvent) -> None:
+            if event.payload.value == 1:
+                queue.publisher.send_nowait(2)
+
+    log = Log()
+    queue = CollectorQueue([Collector("log", log)], max_consumers=2)
+    async with queue:
+        await ticks(2)
+        queue.observe(Doubles())
+        await queue.publisher.request(1, timeout=5)
+        await queue.publisher.wait()
+        assert log.values == [1, 2]
+    assert_closed(queue)
