@@ -105,9 +105,7 @@ class BuildNative(build_ext):
 
     def build_extensions(self) -> None:
         # Not at import: making an sdist or reading the metadata translates nothing.
-        translated = {each.name: each for each in self.translate()}
-        for extension in self.extensions:
-            extension.sources = translated[extension.name].sources
+        self.translate()
         everything = self.extensions
         usual = [each for each in everything if each.name.rpartition(".")[2] in USUAL]
         if self.wants_profile(usual):
@@ -176,23 +174,42 @@ class BuildNative(build_ext):
         finally:
             self.build_lib, self.force = kept
 
-    def translate(self) -> list[Extension]:
+    def translate(self) -> None:
         """From .pyx to C, where its text, a .pxd that it uses or the recipe changed."""
         recipe = json.dumps([Cython.__version__, DIRECTIVES, MACROS, COMPILE_ARGS])
         changed = not RECIPE.exists() or RECIPE.read_text() != recipe
-        extensions = cythonize(
-            self.extensions,
-            include_path=["cext"],
-            build_dir=GENERATED,
-            compiler_directives=DIRECTIVES,
-            annotate=ANNOTATE,
-            force=bool(self.force or changed or ANNOTATE),
-            # Elsewhere the translators' processes would import this file again.
-            nthreads=JOBS if sys.platform == "linux" else 0,
-        )
+        if changed or self.force or ANNOTATE or not self.is_translated():
+            translated = cythonize(
+                self.extensions,
+                include_path=["cext"],
+                build_dir=GENERATED,
+                compiler_directives=DIRECTIVES,
+                annotate=ANNOTATE,
+                force=bool(self.force or changed or ANNOTATE),
+                # Elsewhere the translators' processes would import this file again.
+                nthreads=JOBS if sys.platform == "linux" else 0,
+            )
+            sources = {each.name: each.sources for each in translated}
+        else:
+            sources = {each.name: [str(c_of(each))] for each in self.extensions}
+        for extension in self.extensions:
+            extension.sources = sources[extension.name]
         RECIPE.parent.mkdir(parents=True, exist_ok=True)
         RECIPE.write_text(recipe)
-        return extensions
+
+    def is_translated(self) -> bool:
+        """Whether all C is newer than all that it was made of here.
+
+        Cython also asks for the age of its own files, which are new in every isolated
+        environment: each build there would begin from nothing.
+        """
+        made = [c_of(each) for each in self.extensions]
+        latest = max(file.stat().st_mtime for file in Path("cext").rglob("*.p[yx][xd]"))
+        return all(each.exists() and each.stat().st_mtime > latest for each in made)
+
+
+def c_of(extension: Extension) -> Path:
+    return Path(GENERATED or "", extension.sources[0]).with_suffix(".c")
 
 
 setup(
