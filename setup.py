@@ -1,15 +1,16 @@
 """How the hot path is compiled. All metadata stands in pyproject.toml.
 
 Every ``cext/collectorqueue/_native/NAME.pyx`` becomes ``collectorqueue._native.NAME``.
-A build for installing is guided by a profile, with gcc on Linux: compiled once so that it
-counts, then run (cext/practice.py), then compiled by what was counted. That lays the code out
-along the way that events take, and is worth a fifth of their time. Where it does not work,
-the build says so and does without. Six switches, read from the environment:
+A build for installing is guided by a profile, with gcc on Linux: compiled once so that
+it counts, then run (cext/practice.py), then compiled by what was counted. That lays the
+code out along the way that events take, and is worth a fifth of their time. Where it
+does not work, the build says so and does without. Six switches, read from the
+environment:
 
     CQ_DEBUG     bounds and None checks, assertions and symbols stay in
     CQ_ANNOTATE  Cython's yellow pages, as HTML beside the generated C
     CQ_COVERAGE  line tracing, so that coverage sees inside the .pyx files
-    CQ_SANITIZE  AddressSanitizer and UBSan watch it, and no freed object is kept for later
+    CQ_SANITIZE  AddressSanitizer and UBSan watch it, no freed object is kept for later
     CQ_PGO       guided by a profile: 0 never, 1 in place too
     CQ_JOBS      how many compilers run at once (default: one a core)
 """
@@ -86,9 +87,9 @@ COUNTED = ["-fprofile-use", "-fprofile-partial-training", "-Wno-missing-profile"
 PRACTICE = Path("cext/practice.py")
 # What every event goes through; the rest is not worth compiling twice.
 USUAL = """
-    clock collecting consumer context core counters door driver event intake lanes payload plan
-    results router seats sender
-""".split()
+    clock collecting consumer context core counters door driver event intake lanes
+    payload plan results router seats sender
+""".split()  # noqa: SIM905
 
 # Coverage looks for the generated C beside its .pyx; nobody else should see it there.
 GENERATED = None if COVERAGE else "build/cython"
@@ -109,13 +110,17 @@ class BuildNative(build_ext):
         everything = self.extensions
         usual = [each for each in everything if each.name.rpartition(".")[2] in USUAL]
         if self.wants_profile(usual):
-            self.compile([each for each in everything if each not in usual], [], LINK_ARGS)
+            self.compile(
+                [each for each in everything if each not in usual], [], LINK_ARGS
+            )
             self.compile(usual, COUNTED if self.count(usual) else [], LINK_ARGS)
         else:
             self.compile(everything, [], LINK_ARGS)
         self.extensions = everything
 
-    def compile(self, some: list[Extension], more: list[str], link_args: list[str]) -> None:
+    def compile(
+        self, some: list[Extension], more: list[str], link_args: list[str]
+    ) -> None:
         kind = self.compiler.compiler_type
         for extension in some:
             extension.extra_compile_args = COMPILE_ARGS.get(kind, []) + more
@@ -130,7 +135,8 @@ class BuildNative(build_ext):
         if not (self.for_use or PGO) or not PRACTICE.exists():
             return False
         if not any(
-            newer_group(each.sources, self.get_ext_fullpath(each.name)) for each in usual
+            newer_group(each.sources, self.get_ext_fullpath(each.name))
+            for each in usual
         ):
             return False
         asked = [*self.compiler.compiler_so[:1], "--version"]
@@ -138,13 +144,15 @@ class BuildNative(build_ext):
         return "Free Software Foundation" in told
 
     def count(self, usual: list[Extension]) -> bool:
-        """Compile these so that they count, and run all; False, and said, if that fails."""
+        """Compile these so that they count, and run all; False, said, if that fails."""
         for old in Path(self.build_temp).rglob("*.gcda"):
             old.unlink()
         try:
             with self.set_aside() as folder:
                 self.compile(usual, COUNTING, COUNTING)
-                path = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])
+                path = os.pathsep.join(
+                    [folder, *filter(None, [os.environ.get("PYTHONPATH")])]
+                )
                 subprocess.run(
                     [sys.executable, PRACTICE],
                     env={**os.environ, "PYTHONPATH": path},
@@ -158,7 +166,7 @@ class BuildNative(build_ext):
 
     @contextmanager
     def set_aside(self) -> Iterator[str]:
-        """What is built meanwhile goes to a package of its own, the path of which it gives."""
+        """What is built meanwhile goes to a package of its own; its path is given."""
         folder = Path(self.build_temp, "counting")
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(

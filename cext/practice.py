@@ -1,8 +1,8 @@
-"""What a build that is guided by a profile runs: the ways of an event, most of all the usual.
+"""What a build that is guided by a profile runs: the ways of an event.
 
-The counts say which way a branch goes mostly, so the usual ways are gone far more often than
-the others; and none is left out that costs a program time. The standard library's loop is
-used: it is there whatever else is.
+The counts say which way a branch goes mostly, so the usual ways are gone far more often
+than the others; and none is left out that costs a program time. The standard library's
+loop is used: it is there whatever else is.
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ async def in_windows(collectors: list[Collector], count: int, **options: Any) ->
 
 
 async def with_terms(
-    collectors: list[Collector], count: int, terms: Callable[[int], dict[str, Any]], **options: Any
+    collectors: list[Collector],
+    count: int,
+    terms: Callable[[int], dict[str, Any]],
+    **options: Any,
 ) -> None:
     async with CollectorQueue(collectors, **options) as queue:
         for window in windows(count):
@@ -110,9 +113,15 @@ def others() -> Iterable[Coroutine[Any, Any, None]]:
     yield with_terms(one, few, lambda i: {"ordering_key": f"k{i % 50}"})
     yield with_terms(one, few, lambda i: {"priority": i % 7}, queue_type="priority")
     yield with_terms(one, few, lambda i: {"ttl": 60.0})
-    yield with_terms([Collector("one", take_many, batch=Batch(size=50, wait=0.01))], few, lambda i: {})
+    yield with_terms(
+        [Collector("one", take_many, batch=Batch(size=50, wait=0.01))],
+        few,
+        lambda i: {},
+    )
     yield with_terms([Collector("one", answer, max_concurrency=2)], few, lambda i: {})
-    yield with_terms([Collector("one", stumble, retry=Retry(2, backoff=0.001))], few, lambda i: {})
+    yield with_terms(
+        [Collector("one", stumble, retry=Retry(2, backoff=0.001))], few, lambda i: {}
+    )
     yield awaited(few)
     yield from_threads(few)
 

@@ -5,8 +5,8 @@ timeout by chance, while senders send and handlers run, wait, fail, or clean up 
 they are cancelled. Of each: every event that was sent has ended once, the report names
 exactly those that were aborted, no sender waits for ever, no task is left, and it was
 closed at most half a second after its deadline, apart from the time in which the
-machine had no processor for us. What is the proof's own, its books and their garbage, is
-looked through between the closes and not during them.
+machine had no processor for us. What is the proof's own, its books and their garbage,
+is looked through between the closes and not during them.
 """
 
 from __future__ import annotations

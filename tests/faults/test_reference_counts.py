@@ -70,7 +70,9 @@ async def many(payloads: list[Payload[Any]]) -> list[Any]:
     return [payload.value for payload in payloads]
 
 
-async def by_windows(queue: CollectorQueue, count: int, terms: Mapping[str, Any]) -> None:
+async def by_windows(
+    queue: CollectorQueue, count: int, terms: Mapping[str, Any]
+) -> None:
     for _ in range(count // WINDOW // 2):
         for _ in range(WINDOW):
             queue.publisher.send_nowait(VALUE, **terms)
@@ -85,7 +87,9 @@ async def by_lists(queue: CollectorQueue, count: int, terms: Mapping[str, Any]) 
         await queue.publisher.wait()
 
 
-async def by_requests(queue: CollectorQueue, count: int, terms: Mapping[str, Any]) -> None:
+async def by_requests(
+    queue: CollectorQueue, count: int, terms: Mapping[str, Any]
+) -> None:
     for _ in range(count):
         with suppress(ValueError):
             await queue.publisher.call(NAME, VALUE)
@@ -97,14 +101,18 @@ async def by_waits(queue: CollectorQueue, count: int, terms: Mapping[str, Any]) 
             await event
 
 
-async def by_cancels(queue: CollectorQueue, count: int, terms: Mapping[str, Any]) -> None:
+async def by_cancels(
+    queue: CollectorQueue, count: int, terms: Mapping[str, Any]
+) -> None:
     for _ in range(count // WINDOW):
         for event in [queue.publisher.send_nowait(VALUE) for _ in range(WINDOW)]:
             event.cancel()
         await queue.publisher.wait()
 
 
-async def by_threads(queue: CollectorQueue, count: int, terms: Mapping[str, Any]) -> None:
+async def by_threads(
+    queue: CollectorQueue, count: int, terms: Mapping[str, Any]
+) -> None:
     def send() -> None:
         for _ in range(count):
             queue.publisher.send_threadsafe(VALUE)
@@ -132,7 +140,7 @@ class Way:
 
 WAYS = [
     *(Way(name, by_windows, terms=terms, share=0.1) for name, terms in TERMS.items()),
-    # A timer that is not needed any more is dropped with others, and its events with it.
+    # A timer that is not needed any more goes with others, and its events with it.
     Way("with a ttl", by_windows, terms={"ttl": 60.0}, share=0.1, noise=1000),
     Way(
         "in batches",
@@ -143,7 +151,12 @@ WAYS = [
     ),
     Way("as lists", by_lists, share=0.1),
     Way("stack", by_windows, queue={"queue_type": "lifo"}),
-    Way("by priority", by_windows, terms={"priority": 7}, queue={"queue_type": "priority"}),
+    Way(
+        "by priority",
+        by_windows,
+        terms={"priority": 7},
+        queue={"queue_type": "priority"},
+    ),
     Way("suspended", by_windows, suspend),
     Way("plain function", by_windows, plain),
     Way("waited for", by_waits),
@@ -151,7 +164,13 @@ WAYS = [
     Way("requested, failing", by_requests, fail, share=0.01),
     Way("failing", by_windows, fail, share=0.02),
     Way("refused", by_windows, refuse),
-    Way("tried again", by_windows, fail, share=0.005, collector={"retry": Retry(2, backoff=0.0)}),
+    Way(
+        "tried again",
+        by_windows,
+        fail,
+        share=0.005,
+        collector={"retry": Retry(2, backoff=0.0)},
+    ),
     Way("limited", by_windows, suspend, share=0.02, collector={"max_concurrency": 2}),
     Way("cancelled", by_cancels),
     Way("dropped", by_windows, queue={"capacity": 10, "overflow": "drop_oldest"}),
@@ -160,7 +179,7 @@ WAYS = [
 
 
 async def growth(way: Way, warm: int, count: int) -> dict[str, int]:
-    """References to what is used by every event, and blocks of memory, gained by `count`."""
+    """References to what every event uses, and blocks of memory, gained by `count`."""
     collector = Collector(NAME, way.handler, topics=[NAME], **way.collector)
     async with CollectorQueue([collector], max_consumers=4, **way.queue) as queue:
         watched: dict[str, Any] = {each.__name__: each for each in TYPES}

@@ -1,4 +1,4 @@
-"""A request that finds the queue idle is collected in its caller's step, as if by a consumer."""
+"""A request that finds the queue idle is collected in its caller's step."""
 
 from __future__ import annotations
 
@@ -127,7 +127,9 @@ async def test_requests_one_after_the_other_leave_the_loop_to_others() -> None:
     "how", ["raises", "cancels itself", "raises a cancel", "exits"]
 )
 @both_loops
-async def test_what_it_does_to_itself_costs_its_event_only(how: str, waits: bool) -> None:
+async def test_what_it_does_to_itself_costs_its_event_only(
+    how: str, waits: bool
+) -> None:
     async def handler(payload: Payload[Any]) -> Any:
         if payload.value != "bad":
             return payload.value
@@ -144,7 +146,9 @@ async def test_what_it_does_to_itself_costs_its_event_only(how: str, waits: bool
                 raise SystemExit
         return "done"
 
-    async with CollectorQueue([Collector("handler", handler)], max_consumers=2) as queue:
+    async with CollectorQueue(
+        [Collector("handler", handler)], max_consumers=2
+    ) as queue:
         await ticks(2)
         for _ in range(3):
             result = (await queue.publisher.request("bad")).first()

@@ -68,7 +68,9 @@ class Trial:
             (folder / package / "__init__.py").touch()
 
     def build(self, **environment: str) -> str:
-        switches = dict.fromkeys(("CQ_DEBUG", "CQ_ANNOTATE", "CQ_COVERAGE", "CQ_PGO"), "")
+        switches = dict.fromkeys(
+            ("CQ_DEBUG", "CQ_ANNOTATE", "CQ_COVERAGE", "CQ_PGO"), ""
+        )
         built = run_python(
             *("setup.py", "build_ext", "--build-lib", "built"),
             cwd=self.folder,
@@ -154,7 +156,9 @@ def counted(tmp_path: Path) -> Trial:
 
 def compiled_by(output: str, flag: str) -> list[str]:
     """The modules that a compiler was given with this flag."""
-    lines = [line for line in output.splitlines() if " -c " in line and flag in line.split()]
+    lines = [
+        line for line in output.splitlines() if " -c " in line and flag in line.split()
+    ]
     return [line.partition(" -c ")[2].split()[0].rpartition("/")[2] for line in lines]
 
 
@@ -172,7 +176,9 @@ def test_what_is_for_use_is_guided_by_a_profile(counted: Trial) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="gcc's profiles are used on Linux")
-@pytest.mark.parametrize("practice", ["import this_is_nowhere", "import os; os.kill(os.getpid(), 9)"])
+@pytest.mark.parametrize(
+    "practice", ["import this_is_nowhere", "import os; os.kill(os.getpid(), 9)"]
+)
 def test_a_practice_that_fails_costs_the_profile_and_not_the_build(
     counted: Trial, practice: str
 ) -> None:
@@ -186,7 +192,10 @@ def test_a_practice_that_fails_costs_the_profile_and_not_the_build(
 def test_a_build_in_place_is_for_work_and_takes_no_profile(counted: Trial) -> None:
     (counted.folder / "collectorqueue/_native").mkdir(parents=True)
     built = run_python(
-        *("setup.py", "build_ext", "--inplace"), cwd=counted.folder, CFLAGS="", CQ_PGO=""
+        *("setup.py", "build_ext", "--inplace"),
+        cwd=counted.folder,
+        CFLAGS="",
+        CQ_PGO="",
     )
     assert built.returncode == 0, built.stdout + built.stderr
     assert compiled_by(built.stdout, "-fprofile-generate") == []
