@@ -140,6 +140,8 @@ class BuildNative(build_ext):
         ):
             return False
         asked = [*self.compiler.compiler_so[:1], "--version"]
+        if shutil.which(asked[0]) is None:
+            return False  # the build will say so
         told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
         return "Free Software Foundation" in told
 
@@ -186,14 +188,15 @@ class BuildNative(build_ext):
         """From .pyx to C, where its text, a .pxd that it uses or the recipe changed."""
         recipe = json.dumps([Cython.__version__, DIRECTIVES, MACROS, COMPILE_ARGS])
         changed = not RECIPE.exists() or RECIPE.read_text() != recipe
-        if changed or self.force or ANNOTATE or not self.is_translated():
+        anew = bool(changed or self.force or ANNOTATE)
+        if anew or not self.is_translated():
             translated = cythonize(
                 self.extensions,
                 include_path=["cext"],
                 build_dir=GENERATED,
                 compiler_directives=DIRECTIVES,
                 annotate=ANNOTATE,
-                force=bool(self.force or changed or ANNOTATE),
+                force=anew,
                 # Elsewhere the translators' processes would import this file again.
                 nthreads=JOBS if sys.platform == "linux" else 0,
             )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import seed
 from hypothesis.stateful import run_state_machine_as_test
@@ -14,15 +11,6 @@ from tests.model.nightly import machine_on, settings_of
 
 STEPS_IN_ALL = 5_000
 PARTS = 5
-
-
-@pytest.fixture
-def small_heap() -> Iterator[None]:
-    """The collector leaves alone what earlier tests have left: it made these thrice as slow."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def run(loop_kind: str, programs: int, first_seed: int) -> int:
