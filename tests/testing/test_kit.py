@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -165,6 +167,18 @@ def test_leaks_are_found() -> None:
 def test_a_thread_that_is_about_to_end_is_no_leak() -> None:
     with no_leaks():
         threading.Thread(target=time.sleep, args=(0.05,)).start()
+
+
+def test_what_the_first_loop_of_a_process_opens_for_good_is_no_leak() -> None:
+    program = """
+import asyncio
+from collectorqueue import run
+from collectorqueue.testing import no_leaks
+
+with no_leaks():
+    run(asyncio.sleep(0))
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @pytest.mark.parametrize("now", [1000.0, 1.7e7, 1.7e9])

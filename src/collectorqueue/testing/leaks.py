@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from collectorqueue.run import loop_factory
+
 __all__ = ["no_leaks"]
 
 PATIENCE_S = 1.0
@@ -24,6 +26,7 @@ def no_leaks() -> Iterator[None]:
     Threads, files and processes that are about to go have a second for it.
     Inside a running loop its tasks are looked at, too. Files and processes are on Linux only.
     """
+    loop_factory("auto")().close()  # libuv's first loop opens a pipe that stays for good
     before = {kind: set(found) for kind, found in present().items()}
     yield
     patience_ends = time.monotonic() + PATIENCE_S
