@@ -143,7 +143,7 @@ def main() -> int:
                         help="of each trace, with --wall (60)")  # fmt: skip
     parser.add_argument("--repeats", type=int, default=5, help="with --wall (5)")
     parser.add_argument("--plot", type=Path, metavar="OUT.svg",
-                        help="with --wall: pool and waits in a burst of the first trace")  # fmt: skip
+                        help="with --wall: pool and waits in a burst of the first")  # fmt: skip
     options = parser.parse_args()
     try:
         sim = simulator(options.folder)

@@ -105,6 +105,7 @@ def _judge(samples: dict[str, list[dict[str, Any]]]) -> int:
         ]
         holds = median(ratios) <= most
         missed += not holds
+        verdict = "holds" if holds else "DOES NOT HOLD"
         print(f"    {what:35s} {median(ratios):.3f} ({min(ratios):.3f} to "
-              f"{max(ratios):.3f}) <= {most}  {'holds' if holds else 'DOES NOT HOLD'}")  # fmt: skip
+              f"{max(ratios):.3f}) <= {most}  {verdict}")  # fmt: skip
     return missed

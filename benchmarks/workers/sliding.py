@@ -1,4 +1,4 @@
-"""Sending one by one, with a bound on what is on its way: for rivals whose items are awaited."""
+"""Sending one by one, with a bound on what is on its way: for rivals whose items one awaits."""
 
 from __future__ import annotations
 

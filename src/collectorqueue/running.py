@@ -19,10 +19,10 @@ from collectorqueue._native.event import CollectorEvent, Outcome
 from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
 from collectorqueue._native.remote import RemoteOutlet
+from collectorqueue.admin.autoscaler import Autoscaler, ScalingStats
 from collectorqueue.admin.metrics import Gauge, Ledger, PolicyStats
 from collectorqueue.admin.observers import DeadLettered, Observers, WorkerDied, WorkerStarted
 from collectorqueue.admin.report import Reporter
-from collectorqueue.admin.autoscaler import Autoscaler, ScalingStats
 from collectorqueue.admin.scaler import PoolScaler, PoolState
 from collectorqueue.flow.collector import Collector
 from collectorqueue.flow.deadletters import DeadLetter, DeadLetters

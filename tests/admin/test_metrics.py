@@ -261,7 +261,8 @@ async def test_a_consumer_that_waited_for_other_collectors_knows_how_late_it_is(
         assert (second.wait_time(), second.service_time()) == (10 * 10**9, 0)
         assert queue.metrics.wip * queue.metrics.window == pytest.approx(25)
         await asyncio.sleep(60)
-        assert queue.metrics.wip * queue.metrics.window == pytest.approx(10)  # of the last five seconds
+        # Of the last five seconds.
+        assert queue.metrics.wip * queue.metrics.window == pytest.approx(10)
         await asyncio.sleep(60)
         assert queue.metrics.wip == queue.metrics.avg_load == 0.0
 

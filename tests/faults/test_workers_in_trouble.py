@@ -81,7 +81,7 @@ async def test_a_run_that_has_ended_is_not_overdue() -> None:
         # The loop looks late: what ended meanwhile was in time.
         event = queue.publisher.send_nowait(0.05, keys="spin")
         await asyncio.sleep(0.01)
-        time.sleep(0.4)  # noqa: ASYNC251
+        time.sleep(0.4)
         await event
         assert event.outcome is Outcome.OK and stats_of(queue).restarts == 0
 
@@ -191,7 +191,7 @@ async def test_what_a_limit_holds_back_keeps_the_order_of_the_queue(queue_type: 
         await first
         assert sum(each.is_done() for each in others) < 20
         cancelled = [each for each in others if not each.is_done()][-5:]
-        assert all([each.cancel() for each in cancelled])
+        assert sum(each.cancel() for each in cancelled) == len(cancelled)
         await queue.publisher.wait()
         assert_closes(queue)
 

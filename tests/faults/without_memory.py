@@ -9,13 +9,12 @@ whom to wake, and nobody could make up for that.
 
 from __future__ import annotations
 
+import _testcapi  # type: ignore[import-not-found]
 import asyncio
 import logging
 import sys
 from collections.abc import Callable
 from typing import Any
-
-import _testcapi  # type: ignore[import-not-found]
 
 from collectorqueue import Collector, CollectorEvent, CollectorQueue, Payload
 

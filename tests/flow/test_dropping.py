@@ -81,7 +81,8 @@ async def test_a_drop_is_an_outcome_an_error_a_count_and_a_log_line(
     happened: list[Any] = []
     gate = Gate()
     for overflow, text in (
-        ("drop_oldest", "dropped for a newer one: the queue was full, its capacity is 1 events"),
+        ("drop_oldest",
+         "dropped for a newer one: the queue was full, its capacity is 1 events"),
         ("drop_incoming", "the queue was full, its capacity is 1 events"),
     ):
         caplog.clear()

@@ -51,7 +51,8 @@ CONSUMERS = "consumers must be 1 <= min_consumers <= max_consumers, got {} and {
         ({"queue_type": 1}, ConfigError,
          "queue_type must be one of 'fifo', 'lifo', 'priority', got 1"),
         ({"overflow": "drop"}, ConfigError,
-         "overflow must be one of 'wait', 'reject', 'drop_oldest', 'drop_incoming', got 'drop'"),
+         "overflow must be one of 'wait', 'reject', 'drop_oldest', 'drop_incoming', "
+         "got 'drop'"),
         ({"on_unrouted": "raise"}, ConfigError,
          "on_unrouted must be 'record' or 'error', got 'raise'"),
         ({"drain_timeout": -1}, ConfigError,

@@ -56,7 +56,7 @@ class Fuzzer(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
+    def __exit__(  # noqa: B027 - a default
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,

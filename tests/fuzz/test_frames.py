@@ -1,4 +1,4 @@
-"""The process border under bad bytes, in short; `python -m tests.fuzz frames` is the long one."""
+"""The process border under bad bytes, in short; `python -m tests.fuzz frames` takes longer."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ async def test_other_values_need_size_of() -> None:
 async def test_a_size_of_that_fails_fails_the_send(
     size_of: Any, kind: type[Exception], text: str
 ) -> None:
-    queue, gate = gated(max_bytes=100, size_of=size_of)
+    queue, _ = gated(max_bytes=100, size_of=size_of)
     async with queue:
         with pytest.raises(kind, match=text):
             await queue.publisher.send({})
@@ -161,7 +161,7 @@ async def test_threads_wait_for_bytes_too() -> None:
 def test_bad_bounds_are_refused() -> None:
     with pytest.raises(ConfigError, match="max_bytes must be between 1 and"):
         CollectorQueue(max_bytes=0)
-    with pytest.raises(TypeError, match="max_bytes must be an int, got 1.5"):
+    with pytest.raises(TypeError, match=r"max_bytes must be an int, got 1\.5"):
         CollectorQueue(max_bytes=1.5)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="size_of must be callable, got 3"):
         CollectorQueue(max_bytes=10, size_of=3)  # type: ignore[arg-type]

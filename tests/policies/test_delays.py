@@ -100,7 +100,8 @@ async def test_the_ttl_counts_from_the_send() -> None:
 @pytest.mark.parametrize(
     ("terms", "kind", "text"),
     [
-        ({"delay": -1}, ConfigError, "delay must be at least 0 and at most 1e9 seconds, got -1"),
+        ({"delay": -1}, ConfigError,
+         "delay must be at least 0 and at most 1e9 seconds, got -1"),
         ({"delay": float("nan")}, ConfigError, "got nan"),
         ({"delay": "1"}, TypeError, "delay must be a number of seconds, got '1'"),
         ({"delay": True}, TypeError, "got True"),

@@ -214,7 +214,7 @@ async def test_what_is_refused() -> None:
         pass
 
     collector = processed(handlers.wrong, retry=Retry(on=(Local,)))
-    with pytest.raises(ConfigError, match="retry .* cannot be found by a worker"):
+    with pytest.raises(ConfigError, match=r"retry .* cannot be found by a worker"):
         await queue_of(collector).start()
     with pytest.raises(ConfigError, match="idempotent works for single events"):
         processed(handlers.batch, batch=Batch(), idempotent=True)

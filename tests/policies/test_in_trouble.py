@@ -290,7 +290,7 @@ async def test_a_target_that_waits_to_be_retried_in_my_place() -> None:
         Collector(
             "a", a, max_concurrency=1,
             retry=Retry(attempts=2, backoff=1, never=(WouldDeadlock,)),
-        )  # fmt: skip
+        )
     )
     async with queue:
         events.append(await queue.publisher.send("fail"))
@@ -390,7 +390,8 @@ async def test_what_goes_elsewhere_is_not_passed_by_one_that_joins_a_batch() -> 
     async def single(payload: Payload[int]) -> None:
         order.append(payload.value)
 
-    collectors = [Collector("take", take, batch=Batch(3, wait=0.1)), Collector("single", single)]
+    batched = Collector("take", take, batch=Batch(3, wait=0.1))
+    collectors = [batched, Collector("single", single)]
     queue = CollectorQueue(collectors, queue_type="priority", min_consumers=5)
     async with queue:
         await queue.publisher.send(0, keys="take", ordering_key="k")

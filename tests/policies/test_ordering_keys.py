@@ -131,7 +131,7 @@ async def test_the_order_is_kept_whatever_the_priorities_are(queue_type: str) ->
 @both_loops
 async def test_a_lifo_queue_refuses_it_where_it_is_sent() -> None:
     async with CollectorQueue([Collector("log", Clocked())], queue_type="lifo") as queue:
-        with pytest.raises(ConfigError, match="LIFO queue .* cannot keep the order of .*'k'"):
+        with pytest.raises(ConfigError, match=r"LIFO queue .* cannot keep the order of .*'k'"):
             await queue.publisher.send(1, ordering_key="k")
         with pytest.raises(ConfigError, match="LIFO queue"):
             await asyncio.to_thread(queue.publisher.send_threadsafe, 1, ordering_key="k")

@@ -215,5 +215,5 @@ def test_what_cannot_be_decoded_to_is_refused() -> None:
 @virtual
 async def test_a_type_that_msgspec_refuses_is_refused_at_the_start() -> None:
     collector = Collector("a", value, payload_type=int | list[int] | set[int])
-    with pytest.raises(ConfigError, match="collector 'a': payload_type .* cannot be decoded"):
+    with pytest.raises(ConfigError, match=r"collector 'a': payload_type .* cannot be decoded"):
         await CollectorQueue([collector]).start()

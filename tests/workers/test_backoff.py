@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import itertools
 
 import pytest
 
@@ -24,7 +25,7 @@ async def test_the_wait_between_starts_that_fail_doubles_up_to_five_seconds() ->
     back_off = BackOff(loop, contextvars.copy_context(), fail_again)
     back_off.note_failure("on purpose")
     await asyncio.sleep(60)
-    waits = [after - before for before, after in zip(times, times[1:], strict=False)]
+    waits = [after - before for before, after in itertools.pairwise(times)]
     assert waits == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5, 5])
     assert back_off.failed == 9
     back_off.note_success(0.1)

@@ -23,7 +23,9 @@ from collectorqueue._native.context cimport RunContext, begin_run, step_in
 from collectorqueue._native.counters cimport count_ns, expect_count
 from collectorqueue._native.event cimport FAILED, OK, UNROUTED, CollectorEvent
 from collectorqueue._native.payload cimport Payload
-from collectorqueue._native.plan cimport CALL, CONVERTS, DIVERTS, MISSING, ROUTER, TIMED, Step, begin_step
+from collectorqueue._native.plan cimport (
+    CALL, CONVERTS, DIVERTS, MISSING, ROUTER, TIMED, Step, begin_step,
+)
 from collectorqueue._native.results cimport (
     Error, Ok, ResultList, as_result, error_from, sealed_list,
 )

@@ -11,7 +11,8 @@ from libc.stdint cimport int64_t, uint32_t
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.door cimport DRAINING, OPEN
 from collectorqueue._native.event cimport (
-    ABORTED, BEHIND, DELAYED, DROPPED, IN_HAND, KEYED, QUEUED, ROUTED, CollectorEvent, new_event,
+    ABORTED, BEHIND, DELAYED, DROPPED, IN_HAND, KEYED, QUEUED, ROUTED,
+    CollectorEvent, new_event,
 )
 from collectorqueue._native.helping cimport Helping
 from collectorqueue._native.lanes cimport Lane, LifoLane
@@ -147,7 +148,9 @@ cdef class Intake(Helping):
         cdef Lane lane
         for lane in [self.lane, *self.elsewhere.lanes()]:
             event = lane.least_wanted(payload)
-            if event is not None and (worst is None or self.droppable.less_wanted(event, worst)):
+            if event is None:
+                continue
+            if worst is None or self.droppable.less_wanted(event, worst):
                 worst = event
         event = self.droppable.first(payload)
         if event is not None and (worst is None or self.droppable.less_wanted(event, worst)):

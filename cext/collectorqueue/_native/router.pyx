@@ -2,7 +2,8 @@
 
 Rules of residence: look-up only. A dispatch is one dictionary look-up whatever the number
 of collectors and topics; the route it finds is ready, and shared by all events that take
-it: one Step, or else a tuple of them. Building is linear: routes are made when they are first asked for.
+it: one Step, or else a tuple of them. Building is linear: routes are made when they are
+first asked for.
 """
 cimport cython
 from cpython.ref cimport PyObject

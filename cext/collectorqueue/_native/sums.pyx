@@ -49,7 +49,7 @@ cdef class Sums(Hub):
         return self.ok + self.failed + self.unrouted + self.dropped + self.aborted
 
     cdef int make_readings(self, int64_t now) except -1:
-        """Nothing has changed since they were due; those that nobody will look at are skipped."""
+        """Nothing has changed since they were due; what nobody will look at is skipped."""
         cdef int64_t missed = (now - self.reading_due_ns) // READING_NS + 1
         self.reading_due_ns += max(0, missed - READINGS) * READING_NS
         while self.reading_due_ns <= now:

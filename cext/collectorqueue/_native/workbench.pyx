@@ -296,7 +296,8 @@ def described(Error error not None, pack):
         pack(details)
     except BaseException as exc:
         details = f"<details that cannot be encoded: {type(exc).__name__}>"
-    return type_name, encodable(text[:TEXT_AT_MOST]), encodable((<object>error).traceback), details
+    text, traceback = encodable(text[:TEXT_AT_MOST]), encodable((<object>error).traceback)
+    return type_name, text, traceback, details
 
 
 def name_of(kind):

@@ -5,9 +5,9 @@ from collections.abc import Callable, Coroutine, Generator
 from types import FrameType, TracebackType
 from typing import Any, Self, final
 
-from collectorqueue._native.core import Core
 from collectorqueue._native.branch import Branch
 from collectorqueue._native.collecting import Collecting
+from collectorqueue._native.core import Core
 from collectorqueue._native.event import CollectorEvent
 
 @final

@@ -5,8 +5,8 @@ from typing import final
 
 from typing_extensions import disjoint_base
 
-from collectorqueue._native.seats import Seat
 from collectorqueue._native.event import CollectorEvent
+from collectorqueue._native.seats import Seat
 from collectorqueue._native.timers import Alarm
 
 @disjoint_base

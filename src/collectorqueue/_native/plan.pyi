@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any, Self, final
 
-from collectorqueue._native.sums import _Quantiles
 from collectorqueue._native.event import Labelled
 from collectorqueue._native.holders import Holder
 from collectorqueue._native.outlet import Outlet
 from collectorqueue._native.payload import Payload
 from collectorqueue._native.retrial import Retrial
+from collectorqueue._native.sums import _Quantiles
 
 @final
 class Step(Labelled):

@@ -201,7 +201,7 @@ class Collector(Generic[In, Out]):
 
     @property
     def max_concurrency(self) -> int | None:
-        """Runs at once; can be set at any time, but for worker processes. Raises ConfigError."""
+        """Runs at once; can be set at any time, but for processes. Raises ConfigError."""
         return self._max_concurrency
 
     @max_concurrency.setter

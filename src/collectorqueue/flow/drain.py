@@ -106,7 +106,8 @@ class Drain:
         core.abort_running(why)
         if cancelled:
             await self._grace()
-        abandoned = core.abandon_running(EventAborted("abandoned: it did not end when cancelled"))
+        overdue = EventAborted("abandoned: it did not end when cancelled")
+        abandoned = core.abandon_running(overdue)
         # What ended by itself at the last moment is not to be resent.
         given_up = core.take_given_up()
         late = [

@@ -131,7 +131,8 @@ class FailureLog:
         self._timer = None
         for (outcome, key, error), count in self._more.items():
             quietly(
-                log, logging.WARNING, "%d more events %s in the last %d s: collector=%s error=%s",
+                log, logging.WARNING,
+                "%d more events %s in the last %d s: collector=%s error=%s",
                 count, outcome, SUMMARY_S, key or "-", error,
             )  # fmt: skip
         self._more.clear()

@@ -26,8 +26,9 @@ class Retry(msgspec.Struct, frozen=True):
     """Run again what failed: `Retry(attempts=5, backoff=0.2, never=(ValueError,))`.
 
     The n-th wait is `backoff * factor ** (n - 1)` seconds, at most `max_backoff`, and then
-    made up to `jitter` (a share, 0 to 1) shorter or longer at random. An exception is tried again if it
-    is one of `on` and none of `never`; a returned Error, if it carries such an exception.
+    made up to `jitter` (a share, 0 to 1) shorter or longer at random. An exception is tried
+    again if it is one of `on` and none of `never`; a returned Error, if it carries such an
+    exception.
     Raises ConfigError or TypeError.
     """
 

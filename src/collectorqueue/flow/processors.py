@@ -17,7 +17,7 @@ __all__ = ["is_async", "takes_two"]
 def is_async(processor: Callable[..., Any]) -> bool:
     """Whether calling it makes a coroutine."""
     return inspect.iscoroutinefunction(processor) or inspect.iscoroutinefunction(
-        getattr(processor, "__call__", None)
+        getattr(processor, "__call__", None)  # noqa: B004 - what would be called
     )
 
 

@@ -18,7 +18,7 @@ from collectorqueue.flow.collector import Collector
 __all__ = ["Router", "RouterFactory", "SimpleRouter", "selection", "takes_over"]
 
 
-class Router(ABC):
+class Router(ABC):  # noqa: B024 - one of two is overridden
     """Base of custom routers: override `select`, or `handle_event` for full control.
 
         class ByShop(Router):

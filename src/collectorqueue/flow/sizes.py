@@ -20,7 +20,9 @@ def measure_by(size_of: Callable[[Any], int] | None) -> Callable[[Any], int]:
         if isinstance(value, (bytes, bytearray)):
             return len(value)
         if isinstance(value, str):
-            return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+            if value.isascii():
+                return len(value)
+            return len(value.encode("utf-8", "surrogatepass"))
         if isinstance(value, memoryview):
             return value.nbytes
         if size_of is None:

@@ -1,4 +1,4 @@
-"""What a new worker is told: the collectors, and what the program has changed since it began."""
+"""What a new worker is told: the collectors, and what the program changed since it began."""
 
 from __future__ import annotations
 

@@ -22,7 +22,15 @@ import msgspec
 
 from collectorqueue.errors import ConfigError
 
-__all__ = ["Main", "Path", "TypePath", "main_for", "path_of", "refuse_in_import", "type_path_of"]
+__all__ = [
+    "Main",
+    "Path",
+    "TypePath",
+    "main_for",
+    "path_of",
+    "refuse_in_import",
+    "type_path_of",
+]
 
 MAIN = "__main__"
 IN_A_MODULE = "define it with `def` at the top level of a module"

@@ -337,7 +337,7 @@ class WorkerPool:
         return min(self.wanted, self._ready())
 
     def resize(self, before: int, after: int) -> None:
-        """Have so many workers; those with the least to do leave first, after what they have."""
+        """Have so many workers; those with the least to do leave first, when it is done."""
         self.wanted = after
         if self._stopping:
             return

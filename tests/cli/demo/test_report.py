@@ -23,9 +23,9 @@ from collectorqueue.cli.demo.report import (
     Rates,
     Report,
     Table,
+    comparison_line,
     phase_line,
     report_parts,
-    comparison_line,
 )
 from collectorqueue.cli.demo.view import PlainView, RichView, open_view
 from collectorqueue.workers.stats import (
@@ -50,7 +50,7 @@ REPORT = Report(
         "lines": CollectorStats(
             1234, 1233, 1, 0, 5, Quantiles(1234, 0.002, 0.0012, 0.02, 0.034, 0.05),
             Quantiles(1234, 5e-6, 4.2e-6, 6e-7, 8.7e-7, 1e-6),
-        )  # fmt: skip
+        )
     },
     totals={},
     findings=[Finding("longest line", "80 characters", "a.py:7"), Finding("x", "y")],
