@@ -4,13 +4,14 @@ Every ``cext/collectorqueue/_native/NAME.pyx`` becomes ``collectorqueue._native.
 A build for installing is guided by a profile, with gcc on Linux: compiled once so that
 it counts, then run (cext/practice.py), then compiled by what was counted. That lays the
 code out along the way that events take, and is worth a fifth of their time. Where it
-does not work, the build says so and does without. Six switches, read from the
+does not work, the build says so and does without. Seven switches, read from the
 environment:
 
     CQ_DEBUG     bounds and None checks, assertions and symbols stay in
     CQ_ANNOTATE  Cython's yellow pages, as HTML beside the generated C
     CQ_COVERAGE  line tracing, so that coverage sees inside the .pyx files
     CQ_SANITIZE  AddressSanitizer and UBSan watch it, no freed object is kept for later
+    CQ_SYMBOLS   functions keep their names, for profilers
     CQ_PGO       guided by a profile: 0 never, 1 in place too
     CQ_JOBS      how many compilers run at once (default: one a core)
 """
@@ -35,6 +36,7 @@ DEBUG = os.environ.get("CQ_DEBUG", "") not in ("", "0")
 ANNOTATE = os.environ.get("CQ_ANNOTATE", "") not in ("", "0")
 COVERAGE = os.environ.get("CQ_COVERAGE", "") not in ("", "0")
 SANITIZE = os.environ.get("CQ_SANITIZE", "") not in ("", "0")
+SYMBOLS = os.environ.get("CQ_SYMBOLS", "") not in ("", "0")
 PGO = os.environ.get("CQ_PGO", "")
 JOBS = int(os.environ.get("CQ_JOBS") or os.cpu_count() or 1)
 
@@ -76,7 +78,7 @@ COMPILE_ARGS["unix"] += ["-fvisibility=hidden"]
 if sys.platform == "linux":
     # Each call into Python without a stop in a table: 4 % of a windowed event.
     COMPILE_ARGS["unix"] += ["-fno-plt"]
-LINK_ARGS = ["-Wl,-s"] if sys.platform == "linux" and not DEBUG else []
+LINK_ARGS = ["-Wl,-s"] if sys.platform == "linux" and not (DEBUG or SYMBOLS) else []
 if SANITIZE:
     COMPILE_ARGS["unix"] += ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"]
     LINK_ARGS += ["-fsanitize=address,undefined"]
@@ -186,7 +188,8 @@ class BuildNative(build_ext):
 
     def translate(self) -> None:
         """From .pyx to C, where its text, a .pxd that it uses or the recipe changed."""
-        recipe = json.dumps([Cython.__version__, DIRECTIVES, MACROS, COMPILE_ARGS])
+        flags = [MACROS, COMPILE_ARGS, LINK_ARGS]
+        recipe = json.dumps([Cython.__version__, DIRECTIVES, *flags])
         changed = not RECIPE.exists() or RECIPE.read_text() != recipe
         anew = bool(changed or self.force or ANNOTATE)
         if anew or not self.is_translated():

@@ -70,7 +70,7 @@ class Trial:
 
     def build(self, **environment: str) -> str:
         switches = dict.fromkeys(
-            ("CQ_DEBUG", "CQ_ANNOTATE", "CQ_COVERAGE", "CQ_PGO"), ""
+            ("CQ_DEBUG", "CQ_ANNOTATE", "CQ_COVERAGE", "CQ_SYMBOLS", "CQ_PGO"), ""
         )
         built = run_python(
             *("setup.py", "build_ext", "--build-lib", "built"),
@@ -91,6 +91,12 @@ class Trial:
         return answer.stdout.strip()
 
 
+    def has(self, section: bytes) -> bool:
+        """Whether a module that was built has a section of that name."""
+        (module,) = (self.folder / "built/collectorqueue/_native").glob("drop.*")
+        return section in module.read_bytes()
+
+
 @pytest.fixture
 def trial(tmp_path: Path) -> Trial:
     return Trial(tmp_path)
@@ -104,9 +110,8 @@ def test_a_wheel_is_optimised_and_bare_whatever_cflags_says(trial: Trial) -> Non
     assert all(" -O3" in line.partition(" -o ")[2] for line in compiles)
     assert trial.ask("drop.is_optimised()") == "True"
     assert trial.ask("drop.has_assertions()") == "False"
-    (module,) = (trial.folder / "built/collectorqueue/_native").glob("drop.*")
-    symbols = b".debug_info" in module.read_bytes() or b".symtab" in module.read_bytes()
-    assert not symbols or sys.platform != "linux", "five times what is run"
+    assert not trial.has(b".debug_info"), "five times what is run"
+    assert not trial.has(b".symtab") or sys.platform != "linux"
 
 
 def test_a_touched_pxd_rebuilds_every_module_that_uses_it(trial: Trial) -> None:
@@ -130,6 +135,14 @@ def test_a_debug_build_keeps_assertions_and_does_not_outlive_its_switch(
     assert trial.ask("drop.has_assertions()") == "True"
     trial.build()
     assert trial.ask("drop.has_assertions()") == "False"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they stay")
+def test_names_of_functions_stay_for_profilers(trial: Trial) -> None:
+    trial.build()
+    trial.build(CQ_SYMBOLS="1")
+    assert trial.has(b".symtab")
+    assert not trial.has(b".debug_info")
 
 
 def test_generated_c_stays_out_of_the_sources(trial: Trial) -> None:

@@ -1,0 +1,74 @@
+"""Instructions of a run, and of an event, by function."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from statistics import median
+
+from benchmarks.machine import ROOT
+
+__all__ = ["by_function", "per_event"]
+
+FEW, MANY = 2_000, 22_000
+TOLD = re.compile(r"^ *([\d,]+) \([ \d.]+%\)  (?:[^ ]*:)?([^ ]+?)(?:'\d+)?(?: \[(.+)\])?$")
+# What Cython makes of a name: its kind, then each part of the path after its length.
+MANGLED = re.compile(r"^__pyx_(?:[a-z]+_)+(?=\d)")
+
+
+def by_function(package: Path, path: str) -> Counter[str]:
+    """Instructions an event spends in each function itself, on one of the paths."""
+    few, many = (_run(package, path, events) for events in (FEW, MANY))
+    return Counter(
+        {name: round((many[name] - few[name]) / (MANY - FEW)) for name in many}
+    )
+
+
+def per_event(package: Path, path: str, repeats: int) -> float:
+    """All instructions an event takes, the median of so many."""
+    return median(
+        (_run(package, path, MANY).total() - _run(package, path, FEW).total())
+        / (MANY - FEW)
+        for _ in range(repeats)
+    )
+
+
+def _run(package: Path, path: str, events: int) -> Counter[str]:
+    """One run's instructions by function."""
+    with tempfile.NamedTemporaryFile() as out:
+        subprocess.run(
+            ["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={out.name}",
+             sys.executable, "-m", "benchmarks.instructions.paths", path, str(events)],
+            check=True, cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(package), "PYTHONHASHSEED": "0"},
+        )  # fmt: skip
+        told = subprocess.run(
+            ["callgrind_annotate", "--threshold=100", "--auto=no", out.name],
+            check=True, capture_output=True, text=True,
+        ).stdout  # fmt: skip
+    found: Counter[str] = Counter()
+    for line in told.splitlines():
+        if match := TOLD.match(line):
+            count, name, _ = match.groups()
+            found[_readable(name)] += int(count.replace(",", ""))
+    del found["TOTALS"]
+    return found
+
+
+def _readable(name: str) -> str:
+    """`__pyx_f_14collectorqueue_7_native_4core_4Core_settle` is `core.Core.settle`."""
+    rest, found = MANGLED.subn("", name)
+    if not found:
+        return name
+    parts = []
+    while match := re.match(r"(\d+)", rest):
+        length = int(match[1])
+        rest = rest[match.end() :]
+        parts.append(rest[:length])
+        rest = rest[length:].removeprefix("_")
+    return ".".join([*parts[2:], rest] if rest else parts[2:])
