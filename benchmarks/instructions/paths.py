@@ -1,4 +1,4 @@
-"""The ways of an event that are counted; `python -m benchmarks.instructions.paths WAY EVENTS`."""
+"""The ways of an event that are counted: python -m benchmarks.instructions.paths WAY EVENTS."""
 
 from __future__ import annotations
 
