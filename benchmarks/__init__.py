@@ -1,6 +1,8 @@
 """How fast the queue is, beside what else a person could take.
 
-`python -m benchmarks` compares whole programs with their rivals, `python -m
-benchmarks.workers` worker processes with theirs; `test_*.py` measure the pieces with
-pytest-benchmark. Nothing here is imported by the package.
+    cases, figures -> harness -> measure -> rivals          python -m benchmarks
+
+The other rooms are suites of their own (`python -m benchmarks.workers`, ...), `page` draws
+what they found, and `pieces` are measured with pytest-benchmark. Nothing here is imported
+by the package.
 """

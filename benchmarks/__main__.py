@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 
 from benchmarks.cases import CASES, EVENTS
-from benchmarks.command import options_of, parser_of, run_suite
 from benchmarks.figures import FIGURES
+from benchmarks.harness.command import options_of, parser_of, run_suite
+from benchmarks.harness.suite import Suite
 from benchmarks.rivals import why_not
-from benchmarks.suite import Suite
 
 SUITE = Suite(
     command="python -m benchmarks",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.case import MICROSECONDS, RATE, Arguments, Case, Entry, Unit
+from benchmarks.harness.case import MICROSECONDS, RATE, Arguments, Case, Entry, Unit
 
 __all__ = ["CASES", "EVENTS"]
 

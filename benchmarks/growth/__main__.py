@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.command import options_of, parser_of, run_suite
 from benchmarks.growth.measure import why_not
 from benchmarks.growth.sweeps import EVENTS, SWEEPS
-from benchmarks.suite import Suite
+from benchmarks.harness.command import options_of, parser_of, run_suite
+from benchmarks.harness.suite import Suite
 from benchmarks.workers.calibration import rounds_per_us
 
 SUITE = Suite(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from benchmarks.case import Arguments, Case, Entry, Unit
+from benchmarks.harness.case import Arguments, Case, Entry, Unit
 
 __all__ = ["Line", "Sweep", "line"]
 

@@ -6,8 +6,8 @@ or where it has nothing of the kind.
 
 from __future__ import annotations
 
-from benchmarks.case import MICROSECONDS, Arguments, Unit
 from benchmarks.growth.sweep import Line, Sweep, line
+from benchmarks.harness.case import MICROSECONDS, Arguments, Unit
 
 __all__ = ["EVENTS", "SWEEPS"]
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.machine import ROOT
+from benchmarks.harness.machine import ROOT
 
 __all__ = ["built"]
 

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from statistics import median
 
-from benchmarks.machine import ROOT
+from benchmarks.harness.machine import ROOT
 
 __all__ = ["by_function", "per_event"]
 

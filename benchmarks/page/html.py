@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from benchmarks.drawing.svg import STYLE
+from benchmarks.harness.tables import short
 from benchmarks.page.charts import chart_of, sweep_of
 from benchmarks.page.plan import SECTIONS, Section
 from benchmarks.page.reasons import reason_for
 from benchmarks.page.results import CaseResult, Json, SuiteResult
 from benchmarks.page.wins import Win, wins
 from benchmarks.rivals.features import COLUMNS, FEATURES
-from benchmarks.tables import short
 
 __all__ = ["page"]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.__main__ import SUITE as QUEUE
-from benchmarks.command import run_suite
 from benchmarks.growth.__main__ import SUITE as GROWTH
+from benchmarks.harness.command import run_suite
+from benchmarks.harness.suite import Suite
 from benchmarks.policies.__main__ import SUITE as POLICIES
-from benchmarks.suite import Suite
 from benchmarks.threads.__main__ import SUITE as THREADS
 from benchmarks.workers.__main__ import SUITE as WORKERS
 from benchmarks.workers.calibration import rounds_per_us

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from benchmarks.command import show_progress
-from benchmarks.machine import load_average
-from benchmarks.sample import SampleFailed, sample
+from benchmarks.harness.command import show_progress
+from benchmarks.harness.machine import load_average
+from benchmarks.harness.sample import SampleFailed, sample
 from benchmarks.scaling.plot import plotted
 from benchmarks.scaling.simulated import TRACES
 

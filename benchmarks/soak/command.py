@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 import collectorqueue
-from benchmarks.machine import commit, load_average, machine
+from benchmarks.harness.machine import commit, load_average, machine
 
 __all__ = ["conclude", "parser_of", "run_quietly", "setting"]
 

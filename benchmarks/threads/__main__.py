@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.case import RATE, Case, Entry
-from benchmarks.command import options_of, parser_of, run_suite
-from benchmarks.figures import Figure
-from benchmarks.suite import Suite
+from benchmarks.harness.case import RATE, Case, Entry
+from benchmarks.harness.command import options_of, parser_of, run_suite
+from benchmarks.harness.suite import Suite
+from benchmarks.harness.verdicts import Figure
 from benchmarks.threads.measure import why_not
 
 EVENTS = 1_000_000

@@ -10,9 +10,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks.command import begun_report, options_of, parser_of, run_suite
-from benchmarks.report import header
-from benchmarks.suite import Suite
+from benchmarks.harness.command import begun_report, options_of, parser_of, run_suite
+from benchmarks.harness.report import header
+from benchmarks.harness.suite import Suite
 from benchmarks.workers.calibration import rounds_per_us
 from benchmarks.workers.cases import CASES, EVENTS
 from benchmarks.workers.chart import run_chart

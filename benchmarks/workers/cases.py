@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.case import MICROSECONDS, Case, Entry, Unit
+from benchmarks.harness.case import MICROSECONDS, Case, Entry, Unit
 
 __all__ = ["CASES", "EVENTS"]
 

@@ -14,11 +14,11 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from benchmarks.command import show_progress
 from benchmarks.drawing.lines import Line, LineChart, Point
 from benchmarks.drawing.svg import standalone
-from benchmarks.sample import SampleFailed, sample
-from benchmarks.suite import Suite
+from benchmarks.harness.command import show_progress
+from benchmarks.harness.sample import SampleFailed, sample
+from benchmarks.harness.suite import Suite
 
 __all__ = ["break_even", "run_chart"]
 

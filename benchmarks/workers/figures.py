@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.figures import Figure
+from benchmarks.harness.verdicts import Figure
 
 __all__ = ["FIGURES"]
 

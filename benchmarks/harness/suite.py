@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.case import Case
-from benchmarks.figures import Figure
+from benchmarks.harness.case import Case
+from benchmarks.harness.verdicts import Figure
 
 __all__ = ["REPEATS", "Suite"]
 

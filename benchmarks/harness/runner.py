@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from benchmarks.case import Case, Entry
-from benchmarks.sample import SampleFailed, sample
-from benchmarks.suite import Suite
+from benchmarks.harness.case import Case, Entry
+from benchmarks.harness.sample import SampleFailed, sample
+from benchmarks.harness.suite import Suite
 
 __all__ = ["EntryResult", "run_case"]
 

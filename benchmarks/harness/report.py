@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.case import Case
-from benchmarks.figures import Verdict
-from benchmarks.runner import EntryResult
-from benchmarks.suite import REPEATS, Suite
+from benchmarks.harness.case import Case
+from benchmarks.harness.runner import EntryResult
+from benchmarks.harness.suite import REPEATS, Suite
+from benchmarks.harness.verdicts import Verdict
 
 __all__ = ["Report", "case_json", "footer", "header", "verdict_json"]
 

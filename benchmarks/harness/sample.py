@@ -9,7 +9,7 @@ import subprocess
 import sys
 from typing import Any
 
-from benchmarks.machine import ROOT
+from benchmarks.harness.machine import ROOT
 
 __all__ = ["SampleFailed", "sample"]
 

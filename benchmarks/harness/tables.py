@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from statistics import median
 
-from benchmarks.case import Case
-from benchmarks.figures import Verdict, ratios
-from benchmarks.runner import EntryResult
+from benchmarks.harness.case import Case
+from benchmarks.harness.runner import EntryResult
+from benchmarks.harness.verdicts import Verdict, ratios
 
 __all__ = ["case_table", "short", "verdict_table"]
 

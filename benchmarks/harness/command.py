@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.case import Case
-from benchmarks.figures import Verdict, judge
-from benchmarks.machine import commit, load_average, machine, versions
-from benchmarks.report import Report, case_json, footer, header, verdict_json
-from benchmarks.runner import EntryResult, run_case
-from benchmarks.suite import REPEATS, Suite
-from benchmarks.tables import case_table, verdict_table
+from benchmarks.harness.case import Case
+from benchmarks.harness.machine import commit, load_average, machine, versions
+from benchmarks.harness.report import Report, case_json, footer, header, verdict_json
+from benchmarks.harness.runner import EntryResult, run_case
+from benchmarks.harness.suite import REPEATS, Suite
+from benchmarks.harness.tables import case_table, verdict_table
+from benchmarks.harness.verdicts import Verdict, judge
 
 __all__ = ["begun_report", "options_of", "parser_of", "run_suite", "show_progress"]
 

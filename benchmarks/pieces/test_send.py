@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.support import StandingQueue, at_once
+from benchmarks.pieces.support import StandingQueue, at_once
 from benchmarks.workload import answer
 from collectorqueue import EventPublisher, Payload
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.support import StandingQueue
+from benchmarks.pieces.support import StandingQueue
 from benchmarks.workload import Handler, answer, sleeping_for
 from collectorqueue import Payload
 

@@ -12,7 +12,7 @@ from typing import Any
 
 __all__ = ["ROOT", "commit", "load_average", "machine", "versions"]
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def machine() -> dict[str, Any]:
