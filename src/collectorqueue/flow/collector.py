@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, Unpack, overload
 
-from collectorqueue._native.batching import Batching, Payloads, wrong_length
 from collectorqueue._native.core import step_of
-from collectorqueue._native.gate import Gate
-from collectorqueue._native.lot import answers_from, wire_of
 from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
-from collectorqueue._native.results import Error, Ok, ResultList, failure_of, result_of, tried
-from collectorqueue.checks import check_bool, check_int, check_seconds
-from collectorqueue.errors import ConfigError, QueueNotStarted, RunTimeout
+from collectorqueue._native.results import Error, Ok, tried
+from collectorqueue.checks import check_int
+from collectorqueue.errors import ConfigError, QueueNotStarted
+from collectorqueue.flow.collectorchecks import (
+    MOST,
+    check_kind,
+    check_names,
+    check_policies,
+    checked_topics,
+)
 from collectorqueue.flow.context import Context
+from collectorqueue.flow.directly import run_once
 from collectorqueue.flow.policies import Batch, RateLimit, Retry
 from collectorqueue.flow.processors import is_async, takes_two
 
@@ -44,7 +47,6 @@ Processor = Callable[..., Any]
 Lifecycle = Callable[[Context], AbstractAsyncContextManager[Any]]
 RunsIn = Literal["loop", "thread", "process"]
 Hook = Callable[..., Any]
-MOST = 2**31 - 1
 
 
 class CollectorOptions(TypedDict, total=False):
@@ -171,6 +173,7 @@ class Collector(Generic[In, Out]):
             )
         check_options(options)
         check_policies(runs_in, options)
+        check_sink(options.get("dead_letter"))
         if runs_in == "thread" and is_async(processor):
             raise ConfigError(
                 f"runs_in='thread' is for plain functions, got the async {processor!r}"
@@ -266,151 +269,9 @@ class Collector(Generic[In, Out]):
         return f"Collector({self.key!r}{topics}, runs_in={self.runs_in!r})"
 
 
-async def run_once(
-    collector: Collector, step: Step | None, payload: Payload[Any]
-) -> Ok[Any] | Error:
-    """One run that a custom router asked for, as a consumer would make it."""
-    batches = None if step is None else await pass_gates(step)
-    task = asyncio.current_task()
-    cancelling = task.cancelling() if task else 0
-    begun = time.monotonic_ns()
-    if step is not None:
-        step.started()
-    limit = asyncio.timeout(None if collector.runs_in == "process" else collector.timeout)
-    result: Ok[Any] | Error
-    good = False
-    try:
-        async with limit:
-            value = called(collector, step, payload)
-            if inspect.isawaitable(value):
-                value = await value
-        if collector.batch is not None:
-            value = answer_of_one(collector, value)
-        result = result_of(value)
-        good = result.ok()
-    except asyncio.CancelledError as exc:
-        if task and task.cancelling() > cancelling:
-            raise
-        result = failure_of(exc)
-    except GeneratorExit:
-        raise  # this coroutine is being closed
-    except BaseException as exc:  # the consumer's collect step, in a router's hands
-        if limit.expired() and isinstance(exc, TimeoutError):
-            exc = RunTimeout.after(collector.timeout or 0.0)
-        result = failure_of(exc)
-    finally:
-        if step is not None:
-            step.ended(good, time.monotonic_ns() - begun)
-        if batches is not None:
-            batches.leave_call()
-    return result
-
-
-async def pass_gates(step: Step) -> Gate | None:
-    """Wait for one's turn; the gate of batches is to be left by the caller, the other is
-    when the step has ended."""
-    gate, batching = step.gate, step.batching
-    if isinstance(gate, Gate):
-        await pass_gate(gate)
-    batches = batching.gate if isinstance(batching, Batching) else None
-    if batches is not None:
-        try:
-            await pass_gate(batches)
-        except BaseException:
-            if isinstance(gate, Gate):
-                gate.give_back()
-            raise
-    return batches
-
-
-async def pass_gate(gate: Gate) -> None:
-    """Wait for one's turn; being cancelled gives it to the next."""
-    turn = gate.enter_call()
-    if turn is None:
-        return
-    try:
-        await turn
-    except asyncio.CancelledError:
-        if not turn.cancelled():
-            gate.give_back()
-        raise
-
-
-def called(collector: Collector, step: Step | None, payload: Payload[Any]) -> Any:
-    """Call the processor, with what it takes."""
-    given: Any = payload
-    if step is not None and step.convert is not None:
-        given = step.convert(payload)
-    if collector.batch is not None:
-        alone = [given]
-        given = (
-            wire_of(alone, "flush")
-            if collector.runs_in == "process"
-            else Payloads(alone, "flush")
-        )
-    call = collector.processor if step is None else step.call
-    return call(given, collector.ctx) if collector.takes_context else call(given)
-
-
-def answer_of_one(collector: Collector, value: Any) -> Any:
-    """What the one payload of a batch gets of what was returned for all."""
-    if isinstance(value, Ok) and collector.runs_in == "process":
-        return answers_from(value.value)[0]
-    if not isinstance(value, (list, ResultList)):
-        return value
-    if len(value) != 1:
-        raise wrong_length(1, len(value))
-    return value[0]
-
-
 def check_options(options: Mapping[str, object]) -> None:
     """Names that a Collector takes besides the first six. Raises TypeError."""
-    for name in options.keys() - CollectorOptions.__annotations__.keys():
-        raise TypeError(f"a collector has no option {name!r}")
-
-
-def check_policies(runs_in: RunsIn, options: CollectorOptions) -> None:
-    """Raises ConfigError or TypeError."""
-    for name in ("enc_hook", "dec_hook"):
-        hook = options.get(name)
-        if hook is not None and not callable(hook):
-            raise TypeError(f"{name} must be callable, got {hook!r}")
-    timeout, count = options.get("timeout"), options.get("max_concurrency")
-    if timeout is not None:
-        check_seconds("timeout", timeout, above_zero=True)
-    if count is not None:
-        check_int("max_concurrency", count, 1, MOST)
-    check_kind("retry", Retry, options.get("retry"))
-    check_kind("batch", Batch, options.get("batch"))
-    check_kind("rate_limit", RateLimit, options.get("rate_limit"))
-    check_bool("idempotent", options.get("idempotent", False))
-    check_sink(options.get("dead_letter"))
-    for name, known in (("encoding", ("json", "msgpack")), ("validate", ("run", "send"))):
-        value = options.get(name, known[0])
-        if value not in known:
-            raise ConfigError(
-                f"{name} must be {known[0]!r} or {known[1]!r}, got {value!r}"
-            )
-        if value != known[0] and options.get("payload_type") is None:
-            raise ConfigError(f"{name}={value!r} needs a payload_type")
-    if runs_in == "process" and options.get("validate", "run") != "run":
-        raise ConfigError("validate='send' works on the loop and in threads, not in processes")
-    if runs_in == "process" and "encoding" in options:
-        raise ConfigError(
-            "encoding works on the loop and in threads; values cross to processes as msgpack"
-        )
-    if runs_in != "process":
-        refuse_given(
-            runs_in, enc_hook=options.get("enc_hook"), idempotent=options.get("idempotent")
-        )
-    elif options.get("batch") is not None and options.get("idempotent"):
-        raise ConfigError("idempotent works for single events, use retry with a batch")
-
-
-def check_kind(name: str, kind: type, value: object) -> None:
-    """One of this kind, or None."""
-    if value is not None and not isinstance(value, kind):
-        raise TypeError(f"{name} must be a {kind.__name__}, got {value!r}")
+    check_names(options, CollectorOptions.__annotations__)
 
 
 def check_sink(sink: object) -> None:
@@ -427,27 +288,3 @@ def check_sink(sink: object) -> None:
             )
     elif sink is not None and not callable(sink):
         raise TypeError(f"dead_letter must be a Collector or a function, got {sink!r}")
-
-
-def refuse_given(runs_in: str, **options: object) -> None:
-    """Options that work for process collectors only. Raises ConfigError."""
-    for name, value in options.items():
-        if value:
-            raise ConfigError(
-                f"{name} works for runs_in='process' only, got {value!r} "
-                f"with runs_in={runs_in!r}"
-            )
-
-
-def checked_topics(topics: str | Iterable[str] | None) -> tuple[str, ...]:
-    """The topics as a tuple, each once."""
-    if topics is None:
-        return ()
-    try:
-        several = (topics,) if isinstance(topics, str) else tuple(topics)
-    except TypeError:
-        raise TypeError(f"topics must be a str or several, got {topics!r}") from None
-    for topic in several:
-        if not isinstance(topic, str):
-            raise TypeError(f"topics must be str, got {topic!r}")
-    return tuple(dict.fromkeys(several))

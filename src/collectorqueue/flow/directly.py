@@ -1,0 +1,132 @@
+"""A run that a custom router asks for: as a consumer would make it, without one."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from collectorqueue._native.batching import Batching, Payloads, wrong_length
+from collectorqueue._native.gate import Gate
+from collectorqueue._native.lot import answers_from, wire_of
+from collectorqueue._native.payload import Payload
+from collectorqueue._native.plan import Step
+from collectorqueue._native.results import Error, Ok, ResultList, failure_of, result_of
+from collectorqueue.errors import RunTimeout
+from collectorqueue.flow.context import Context
+from collectorqueue.flow.policies import Batch
+
+__all__ = ["run_once"]
+
+
+class Runnable(Protocol):
+    """What a run needs of its collector."""
+
+    processor: Callable[..., Any]
+    ctx: Context
+    timeout: float | None
+    batch: Batch | None
+
+    @property
+    def runs_in(self) -> str: ...
+    @property
+    def takes_context(self) -> bool: ...
+
+
+async def run_once(
+    collector: Runnable, step: Step | None, payload: Payload[Any]
+) -> Ok[Any] | Error:
+    """One run; raises nothing but the caller's own cancellation."""
+    batches = None if step is None else await pass_gates(step)
+    task = asyncio.current_task()
+    cancelling = task.cancelling() if task else 0
+    begun = time.monotonic_ns()
+    if step is not None:
+        step.started()
+    limit = asyncio.timeout(None if collector.runs_in == "process" else collector.timeout)
+    result: Ok[Any] | Error
+    good = False
+    try:
+        async with limit:
+            value = called(collector, step, payload)
+            if inspect.isawaitable(value):
+                value = await value
+        if collector.batch is not None:
+            value = answer_of_one(collector, value)
+        result = result_of(value)
+        good = result.ok()
+    except asyncio.CancelledError as exc:
+        if task and task.cancelling() > cancelling:
+            raise
+        result = failure_of(exc)
+    except GeneratorExit:
+        raise  # this coroutine is being closed
+    except BaseException as exc:  # the consumer's collect step, in a router's hands
+        if limit.expired() and isinstance(exc, TimeoutError):
+            exc = RunTimeout.after(collector.timeout or 0.0)
+        result = failure_of(exc)
+    finally:
+        if step is not None:
+            step.ended(good, time.monotonic_ns() - begun)
+        if batches is not None:
+            batches.leave_call()
+    return result
+
+
+async def pass_gates(step: Step) -> Gate | None:
+    """Wait for one's turn; the gate of batches is to be left by the caller, the other is
+    when the step has ended."""
+    gate, batching = step.gate, step.batching
+    if isinstance(gate, Gate):
+        await pass_gate(gate)
+    batches = batching.gate if isinstance(batching, Batching) else None
+    if batches is not None:
+        try:
+            await pass_gate(batches)
+        except BaseException:
+            if isinstance(gate, Gate):
+                gate.give_back()
+            raise
+    return batches
+
+
+async def pass_gate(gate: Gate) -> None:
+    """Wait for one's turn; being cancelled gives it to the next."""
+    turn = gate.enter_call()
+    if turn is None:
+        return
+    try:
+        await turn
+    except asyncio.CancelledError:
+        if not turn.cancelled():
+            gate.give_back()
+        raise
+
+
+def called(collector: Runnable, step: Step | None, payload: Payload[Any]) -> Any:
+    """Call the processor, with what it takes."""
+    given: Any = payload
+    if step is not None and step.convert is not None:
+        given = step.convert(payload)
+    if collector.batch is not None:
+        alone = [given]
+        given = (
+            wire_of(alone, "flush")
+            if collector.runs_in == "process"
+            else Payloads(alone, "flush")
+        )
+    call = collector.processor if step is None else step.call
+    return call(given, collector.ctx) if collector.takes_context else call(given)
+
+
+def answer_of_one(collector: Runnable, value: Any) -> Any:
+    """What the one payload of a batch gets of what was returned for all."""
+    if isinstance(value, Ok) and collector.runs_in == "process":
+        return answers_from(value.value)[0]
+    if not isinstance(value, (list, ResultList)):
+        return value
+    if len(value) != 1:
+        raise wrong_length(1, len(value))
+    return value[0]
