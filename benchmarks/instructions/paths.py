@@ -31,7 +31,9 @@ async def running(
     events: int, handler: Callable[..., Any] = answer, *, observed: bool = False, **options: Any
 ) -> AsyncIterator[EventPublisher]:
     """A queue that must have answered so many events when it is left."""
-    async with CollectorQueue([Collector("answer", handler, **options)]) as queue:
+    # Room for all: where instructions are counted, a turn of the loop ends after few events.
+    collector = Collector("answer", handler, **options)
+    async with CollectorQueue([collector], capacity=events) as queue:
         if observed:
             queue.observe(lambda event: None, spans=True)
         yield queue.publisher
