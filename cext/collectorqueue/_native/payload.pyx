@@ -306,7 +306,8 @@ cdef Terms terms_of(object ordering_key, object delay, object ttl):
 
 def check_ordering_key(key):
     """Raises TypeError."""
-    if isinstance(key, bool) or type(key) not in (str, bytes, int):
+    kind = type(key)
+    if kind is not int and kind is not bytes and kind is not str:   # bool is none of them
         raise TypeError(f"an ordering key must be a str, bytes or int, got {key!r}")
 
 
