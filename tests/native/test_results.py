@@ -8,7 +8,7 @@ import pickle
 import traceback
 import types
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -292,14 +292,78 @@ class OwnBase(BaseException):
     pass
 
 
-HOSTILE = [BadStr(), BadRepr(), BadBoth(), Immovable(), StrExits(), OwnBase("own")]
+class Named(type):
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        raise RuntimeError("no name")
 
 
-@pytest.mark.parametrize("exc", HOSTILE, ids=lambda exc: type(exc).__name__)
-def test_a_hostile_exception_becomes_an_error_with_a_text(exc: BaseException) -> None:
+class BadName(Exception, metaclass=Named):
+    pass
+
+
+class BadClass(Exception):
+    @property
+    def __class__(self) -> Any:
+        raise RuntimeError("no class")
+
+    @__class__.setter
+    def __class__(self, kind: Any) -> None:
+        raise RuntimeError("no class")
+
+
+class BadGroup(ExceptionGroup[Exception]):
+    @property
+    def exceptions(self) -> Any:
+        raise RuntimeError("nothing inside")
+
+
+# Made in the test only: nobody else can stand to look at some of them.
+HOSTILE: dict[str, Callable[[], BaseException]] = {
+    "BadStr": BadStr,
+    "BadRepr": BadRepr,
+    "BadBoth": BadBoth,
+    "Immovable": Immovable,
+    "StrExits": StrExits,
+    "OwnBase": lambda: OwnBase("own"),
+    "BadName": BadName,
+    "BadClass": BadClass,
+    "BadGroup": lambda: BadGroup("g", [ValueError()]),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_exception_becomes_an_error_with_a_text(name: str) -> None:
+    exc = HOSTILE[name]()
     error = failing(exc)
-    assert error.err is exc
-    assert type(exc).__name__ in error.traceback
+    same = error.err is exc
+    assert same
+    assert name in error.traceback
+    assert BaseException.__getattribute__(exc, "__traceback__") is None
+
+
+def test_a_group_that_shares_its_members_is_not_written_for_ever() -> None:
+    inside: Exception = ValueError("core")
+    failed = inside
+    for _ in range(40):
+        failed = ExceptionGroup("twice", [failed, failed])
+    error = failing(failed)
+    assert error.traceback == "ExceptionGroup: <with more than 1000 exceptions inside>\n"
+    assert inside.__traceback__ is None
+
+
+def test_an_interrupt_while_a_traceback_is_written_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    error = failing(ValueError("bad"))
+    with monkeypatch.context() as patched:
+        patched.setattr("linecache.getline", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            _ = error.traceback
+    assert "raise exc" in error.traceback
 
 
 def test_an_exception_that_refuses_assignment_keeps_no_frames_all_the_same() -> None:

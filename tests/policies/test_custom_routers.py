@@ -35,6 +35,58 @@ class Whole(Router):
         return ResultList(results, list(self.collectors))
 
 
+class Alone(Router):
+    """Makes one call, or closes it while it waits."""
+
+    async def handle_event(self, payload: Payload[Any]) -> ResultList:
+        (collector,) = self.collectors.values()
+        call = collector.process(payload)
+        if payload.value == "close":
+            call.send(None)
+            call.close()
+            return ResultList([Ok(None)])
+        return ResultList([await call])
+
+
+@virtual
+async def test_a_call_that_is_closed_while_it_waits_gives_its_turn_to_the_next() -> None:
+    gate = Gate()
+    collector = Collector("c", gate, max_concurrency=1)
+    async with CollectorQueue([collector], Alone, min_consumers=3) as queue:
+        first = await queue.publisher.send("first")
+        await queue.publisher.request("close")
+        gate.open()
+        await first
+        assert (await queue.publisher.request("next")).first().ok()
+    assert_closes(queue)
+
+
+async def answers_late(payload: Payload[Any]) -> str:
+    try:
+        await asyncio.sleep(5)
+    except asyncio.CancelledError:
+        return "late"
+    raise AssertionError
+
+
+async def fails_late(payload: Payload[Any]) -> None:
+    try:
+        await asyncio.sleep(5)
+    finally:
+        raise ValueError
+
+
+@pytest.mark.parametrize("handler", [answers_late, fails_late])
+@virtual
+async def test_what_ends_after_its_timeout_has_timed_out(handler: Any) -> None:
+    collector = Collector("c", handler, timeout=1)
+    for router in (Alone, Choosing):
+        async with CollectorQueue([collector], router) as queue:
+            result = (await queue.publisher.request(1)).first()
+            assert isinstance(result, Error)
+            assert isinstance(result.err, RunTimeout)
+
+
 class Choosing(Router):
     def select(self, payload: Payload[Any]) -> list[str]:
         return list(self.collectors)

@@ -18,6 +18,11 @@ TEXT_LIMIT = 256 * 1024  # bytes of traceback kept: enough to read, too few to h
 # the time of an event whose handler raises.
 cdef Py_ssize_t FEW_FRAMES = 16
 cdef Py_ssize_t FEW_LETTERS = 2_000
+cdef Py_ssize_t MOST_INSIDE = 1_000
+
+# As the base classes have them: an exception may say anything in their place.
+cdef object NAME_OF_TYPE = type.__dict__["__name__"]
+cdef object INSIDE = BaseExceptionGroup.__dict__["exceptions"]
 
 
 cdef extern from *:
@@ -78,7 +83,8 @@ cdef class Error:
     __class_getitem__ = classmethod(types.GenericAlias)
 
     def __cinit__(self, err, details=None):
-        if not isinstance(err, (str, BaseException)) and not (
+        # By what it is, first: what an exception says of its class may be anything.
+        if not isinstance(err, (BaseException, str)) and not (
             isinstance(err, type) and issubclass(err, BaseException)
         ):
             raise TypeError(f"an Error holds an exception or a str, got {err!r}")
@@ -98,7 +104,10 @@ cdef class Error:
         if self.text is None:
             return ""
         if type(self.text) is not str:
-            self.text = written_out(self.text, type(self.err).__name__)
+            try:
+                self.text = shortened("".join(self.text.format()))
+            except Exception:   # another time it may be
+                return unwritten(self.err, "it could not be formatted")
         return self.text
 
     def ok(self):
@@ -276,7 +285,7 @@ cdef int strip(Error result) except -1:
     exc = result.err
     if result.text is None:
         result.text = account_of(exc)
-    let_go(exc, 0)
+    let_go(exc)
     return 0
 
 
@@ -284,28 +293,43 @@ cdef object account_of(object exc):
     """What is kept of where an exception came from: what a text can be made of, if that is
     small and has no frames in it, or the text."""
     try:
+        if many_inside(exc):
+            return unwritten(exc, f"with more than {MOST_INSIDE} exceptions inside")
         taken = traceback.TracebackException.from_exception(
             exc, lookup_lines=False, compact=True)
         if (len(taken.stack) <= FEW_FRAMES and not isinstance(exc, BaseExceptionGroup)
                 and taken.__cause__ is None and taken.__context__ is None
                 and sum(map(len, taken.format_exception_only())) <= FEW_LETTERS):
             return taken
-    except BaseException:
-        taken = None
-    return written_out(taken, type(exc).__name__)
+        return shortened("".join(taken.format()))
+    except BaseException:   # whatever a hostile exception does
+        return unwritten(exc, "it could not be formatted")
 
 
-cdef str written_out(object taken, str name):
-    """The text; whatever a hostile exception does, it is a str."""
-    try:
-        text = "".join(taken.format())
-    except BaseException:
-        text = f"{name}: <it could not be formatted>\n"
-    return text if len(text) * 4 <= TEXT_LIMIT else shortened(text)
+cdef str unwritten(object exc, str why):
+    return f"{NAME_OF_TYPE.__get__(type(exc))}: <{why}>\n"
+
+
+cdef bint many_inside(object exc) except -1:
+    """Whether writing out this group would take for ever: its members may be shared, and
+    each is written as often as there are ways to it."""
+    cdef Py_ssize_t found = 0
+    cdef list waiting = [exc]
+    while waiting:
+        each = waiting.pop()
+        if issubclass(type(each), BaseExceptionGroup):
+            inside = INSIDE.__get__(each)
+            found += len(inside)
+            if found > MOST_INSIDE:
+                return True
+            waiting.extend(inside)
+    return False
 
 
 def shortened(text):
     """The beginning and the end of a text, within the limit as UTF-8."""
+    if len(text) * 4 <= TEXT_LIMIT:
+        return text
     encoded = text.encode("utf-8", "backslashreplace")
     if len(encoded) <= TEXT_LIMIT:
         return text
@@ -315,14 +339,20 @@ def shortened(text):
     return f"{begin}\n... {len(encoded) - 2 * half} bytes left out ...\n{end}"
 
 
-def let_go(exc, depth):
+def let_go(exc):
     """Take the traceback, context and cause off an exception and off those inside a group."""
-    # By the base class: an exception class may refuse assignment.
-    for name in ("__traceback__", "__context__", "__cause__"):
-        BaseException.__setattr__(exc, name, None)
-    if isinstance(exc, BaseExceptionGroup) and depth < 64:
-        for inner in exc.exceptions:
-            let_go(inner, depth + 1)
+    cdef list waiting = [exc]
+    cdef set seen = {id(exc)}
+    while waiting:
+        each = waiting.pop()
+        # By the base classes: an exception's own may refuse assignment, or hide members.
+        for name in ("__traceback__", "__context__", "__cause__"):
+            BaseException.__setattr__(each, name, None)
+        if issubclass(type(each), BaseExceptionGroup):
+            for inner in INSIDE.__get__(each):
+                if id(inner) not in seen:
+                    seen.add(id(inner))
+                    waiting.append(inner)
 
 
 cpdef Error tried(Error error, int attempts):

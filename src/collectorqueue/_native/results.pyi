@@ -141,7 +141,7 @@ def result_of(value: object) -> Ok[Any] | Error:
 def failure_of(exc: BaseException) -> Error[BaseException]:
     """An exception as the Error that a consumer makes of it."""
 
-def let_go(exc: BaseException, depth: int) -> None:
+def let_go(exc: BaseException) -> None:
     """Take the traceback, context and cause off an exception and a group's members."""
 
 def shortened(text: str) -> str:

@@ -53,6 +53,8 @@ async def run_once(
             value = called(collector, step, payload)
             if inspect.isawaitable(value):
                 value = await value
+        if limit.expired():  # and the handler would not hear of it
+            raise RunTimeout.after(collector.timeout or 0.0)
         if collector.batch is not None:
             value = answer_of_one(collector, value)
         result = result_of(value)
@@ -64,9 +66,8 @@ async def run_once(
     except GeneratorExit:
         raise  # this coroutine is being closed
     except BaseException as exc:  # the consumer's collect step, in a router's hands
-        if limit.expired() and isinstance(exc, TimeoutError):
-            exc = RunTimeout.after(collector.timeout or 0.0)
-        result = failure_of(exc)
+        late = limit.expired()
+        result = failure_of(RunTimeout.after(collector.timeout or 0.0) if late else exc)
     finally:
         if step is not None:
             step.ended(good, time.monotonic_ns() - begun)
@@ -93,15 +94,16 @@ async def pass_gates(step: Step) -> Gate | None:
 
 
 async def pass_gate(gate: Gate) -> None:
-    """Wait for one's turn; being cancelled gives it to the next."""
+    """Wait for one's turn; being cancelled or closed gives it to the next."""
     turn = gate.enter_call()
     if turn is None:
         return
     try:
         await turn
-    except asyncio.CancelledError:
-        if not turn.cancelled():
+    except BaseException:
+        if turn.done() and not turn.cancelled():
             gate.give_back()
+        turn.cancel()
         raise
 
 
