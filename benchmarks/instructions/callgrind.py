@@ -16,7 +16,7 @@ from benchmarks.harness.machine import ROOT
 __all__ = ["by_function", "per_event"]
 
 FEW, MANY = 2_000, 22_000
-TOLD = re.compile(r"^ *([\d,]+) \([ \d.]+%\)  (?:[^ ]*:)?([^ ]+?)(?:'\d+)?(?: \[(.+)\])?$")
+TOLD = re.compile(r"^ *([\d,]+) \([ \d.]+%\)  (?:[^ ]*:)?([^ ]+?)(?:'\d+)?(?: \[.+\])?$")
 # What Cython makes of a name: its kind, then each part of the path after its length.
 MANGLED = re.compile(r"^__pyx_(?:[a-z]+_)+(?=\d)")
 
@@ -56,7 +56,7 @@ def _run(package: Path, path: str, events: int) -> Counter[str]:
     found: Counter[str] = Counter()
     for line in told.splitlines():
         if match := TOLD.match(line):
-            count, name, _ = match.groups()
+            count, name = match.groups()
             found[_readable(name)] += int(count.replace(",", ""))
     del found["TOTALS"]
     return found

@@ -3,45 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from collectorqueue import Collector, CollectorQueue, Error, Outcome, Payload
+from tests.liars import LIARS
 from tests.support import assert_closes, both_loops
-
-
-class Named(type):
-    @property
-    def __name__(cls) -> str:  # type: ignore[override]
-        raise RuntimeError("no name")
-
-
-class BadName(Exception, metaclass=Named):
-    pass
-
-
-class BadClass(Exception):
-    @property
-    def __class__(self) -> Any:
-        raise RuntimeError("no class")
-
-    @__class__.setter
-    def __class__(self, kind: Any) -> None:
-        raise RuntimeError("no class")
-
-
-class BadGroup(ExceptionGroup[Exception]):
-    @property
-    def exceptions(self) -> Any:
-        raise RuntimeError("nothing inside")
-
-
-HOSTILE: dict[str, Callable[[], BaseException]] = {
-    "name": BadName,
-    "class": BadClass,
-    "group": lambda: BadGroup("g", [ValueError()]),
-}
 
 
 async def other(payload: Payload[str]) -> None:
@@ -49,7 +16,7 @@ async def other(payload: Payload[str]) -> None:
 
 
 def now(payload: Payload[str]) -> None:
-    raise HOSTILE[payload.value]() from ValueError()
+    raise LIARS[payload.value]() from ValueError()
 
 
 async def later(payload: Payload[str]) -> None:
@@ -65,7 +32,7 @@ PLACES: dict[str, Callable[[], list[Collector]]] = {
 }
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("hostile", LIARS)
 @pytest.mark.parametrize("place", PLACES)
 @both_loops
 async def test_such_an_exception_fails_its_event_and_nothing_else(
@@ -75,7 +42,7 @@ async def test_such_an_exception_fails_its_event_and_nothing_else(
         event = await queue.publisher.send(hostile)
         result = (await event)["a"]
         kind = type(result.err) if isinstance(result, Error) else None
-        assert kind is type(HOSTILE[hostile]())
+        assert kind is type(LIARS[hostile]())
         assert event.outcome is Outcome.FAILED
     assert_closes(queue)
     assert "crashed" not in caplog.text

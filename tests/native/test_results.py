@@ -16,6 +16,7 @@ import pytest
 from collectorqueue import Error, Ok, Result, ResultList
 from collectorqueue._native.results import failure_of, result_of
 from collectorqueue.errors import CollectorFailed
+from tests.liars import LIARS
 
 
 def failing(exc: BaseException) -> Error:
@@ -292,33 +293,6 @@ class OwnBase(BaseException):
     pass
 
 
-class Named(type):
-    @property
-    def __name__(cls) -> str:  # type: ignore[override]
-        raise RuntimeError("no name")
-
-
-class BadName(Exception, metaclass=Named):
-    pass
-
-
-class BadClass(Exception):
-    @property
-    def __class__(self) -> Any:
-        raise RuntimeError("no class")
-
-    @__class__.setter
-    def __class__(self, kind: Any) -> None:
-        raise RuntimeError("no class")
-
-
-class BadGroup(ExceptionGroup[Exception]):
-    @property
-    def exceptions(self) -> Any:
-        raise RuntimeError("nothing inside")
-
-
-# Made in the test only: nobody else can stand to look at some of them.
 HOSTILE: dict[str, Callable[[], BaseException]] = {
     "BadStr": BadStr,
     "BadRepr": BadRepr,
@@ -326,9 +300,7 @@ HOSTILE: dict[str, Callable[[], BaseException]] = {
     "Immovable": Immovable,
     "StrExits": StrExits,
     "OwnBase": lambda: OwnBase("own"),
-    "BadName": BadName,
-    "BadClass": BadClass,
-    "BadGroup": lambda: BadGroup("g", [ValueError()]),
+    **LIARS,
 }
 
 

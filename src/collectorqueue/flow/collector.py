@@ -16,7 +16,6 @@ from collectorqueue.errors import ConfigError, QueueNotStarted
 from collectorqueue.flow.collectorchecks import (
     MOST,
     check_kind,
-    check_names,
     check_policies,
     checked_topics,
 )
@@ -271,7 +270,8 @@ class Collector(Generic[In, Out]):
 
 def check_options(options: Mapping[str, object]) -> None:
     """Names that a Collector takes besides the first six. Raises TypeError."""
-    check_names(options, CollectorOptions.__annotations__)
+    for name in options.keys() - CollectorOptions.__annotations__.keys():
+        raise TypeError(f"a collector has no option {name!r}")
 
 
 def check_sink(sink: object) -> None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from collectorqueue.checks import check_bool, check_int, check_seconds
 from collectorqueue.errors import ConfigError
 from collectorqueue.flow.policies import Batch, RateLimit, Retry
 
-__all__ = ["MOST", "check_kind", "check_names", "check_policies", "checked_topics"]
+__all__ = ["MOST", "check_kind", "check_policies", "checked_topics"]
 
 MOST = 2**31 - 1
-
-
-def check_names(options: Mapping[str, object], known: Collection[str]) -> None:
-    """What a Collector takes. Raises TypeError."""
-    for name in options.keys() - set(known):
-        raise TypeError(f"a collector has no option {name!r}")
 
 
 def check_policies(runs_in: str, options: Mapping[str, Any]) -> None:
