@@ -13,7 +13,7 @@ from statistics import median
 
 from benchmarks.harness.machine import ROOT
 
-__all__ = ["by_function", "per_event"]
+__all__ = ["by_function", "counts_in", "per_event", "readable"]
 
 FEW, MANY = 2_000, 22_000
 TOLD = re.compile(r"^ *([\d,]+) \([ \d.]+%\)  (?:[^ ]*:)?([^ ]+?)(?:'\d+)?(?: \[.+\])?$")
@@ -53,24 +53,31 @@ def _run(package: Path, path: str, events: int) -> Counter[str]:
             ["callgrind_annotate", "--threshold=100", "--auto=no", out.name],
             check=True, capture_output=True, text=True,
         ).stdout  # fmt: skip
+    return counts_in(told)
+
+
+def counts_in(told: str) -> Counter[str]:
+    """What callgrind_annotate said, by function."""
     found: Counter[str] = Counter()
     for line in told.splitlines():
         if match := TOLD.match(line):
             count, name = match.groups()
-            found[_readable(name)] += int(count.replace(",", ""))
+            found[readable(name)] += int(count.replace(",", ""))
     del found["TOTALS"]
     return found
 
 
-def _readable(name: str) -> str:
+def readable(name: str) -> str:
     """`__pyx_f_14collectorqueue_7_native_4core_4Core_settle` is `core.Core.settle`."""
     rest, found = MANGLED.subn("", name)
     if not found:
         return name
     parts = []
     while match := re.match(r"(\d+)", rest):
-        length = int(match[1])
-        rest = rest[match.end() :]
-        parts.append(rest[:length])
-        rest = rest[length:].removeprefix("_")
+        end = match.end() + int(match[1])
+        if rest[end : end + 1] not in ("", "_"):  # it numbers a function of Python's
+            rest = rest[match.end() :]
+            break
+        parts.append(rest[match.end() : end])
+        rest = rest[end:].removeprefix("_")
     return ".".join([*parts[2:], rest] if rest else parts[2:])

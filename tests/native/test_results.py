@@ -314,14 +314,34 @@ def test_a_hostile_exception_becomes_an_error_with_a_text(name: str) -> None:
     assert BaseException.__getattribute__(exc, "__traceback__") is None
 
 
-def test_a_group_that_shares_its_members_is_not_written_for_ever() -> None:
-    inside: Exception = ValueError("core")
-    failed = inside
+def shared_group(core: Exception) -> Exception:
     for _ in range(40):
-        failed = ExceptionGroup("twice", [failed, failed])
-    error = failing(failed)
+        core = ExceptionGroup("twice", [core, core])
+    return core
+
+
+def test_a_group_that_shares_its_members_is_not_written_for_ever() -> None:
+    inside = ValueError("core")
+    error = failing(shared_group(inside))
     assert error.traceback == "ExceptionGroup: <with more than 1000 exceptions inside>\n"
     assert inside.__traceback__ is None
+
+
+@pytest.mark.parametrize("link", ["__cause__", "__context__"])
+def test_such_a_group_may_be_the_cause_of_the_cause(link: str) -> None:
+    middle, outer = ValueError("middle"), KeyError("outer")
+    setattr(middle, link, shared_group(ValueError("core")))
+    setattr(outer, link, middle)
+    assert failing(outer).traceback == "KeyError: <with more than 1000 exceptions inside>\n"
+
+
+def test_a_long_chain_of_causes_is_written_though_it_bites_its_tail() -> None:
+    chain = [ValueError(f"cause {at}") for at in range(1_500)]
+    for cause, effect in zip(chain, [*chain[1:], chain[0]], strict=True):
+        effect.__cause__ = cause
+    text = failing(chain[-1]).traceback
+    assert "cause 0\n" in text
+    assert "cause 1499\n" in text
 
 
 def test_an_interrupt_while_a_traceback_is_written_is_not_lost(

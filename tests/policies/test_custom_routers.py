@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
@@ -35,6 +36,13 @@ class Whole(Router):
         return ResultList(results, list(self.collectors))
 
 
+class InTurn(Router):
+    async def handle_event(self, payload: Payload[Any]) -> ResultList:
+        return ResultList(
+            [await collector.process(payload) for collector in self.collectors.values()]
+        )
+
+
 class Alone(Router):
     """Makes one call, or closes it while it waits."""
 
@@ -59,6 +67,52 @@ async def test_a_call_that_is_closed_while_it_waits_gives_its_turn_to_the_next()
         await first
         assert (await queue.publisher.request("next")).first().ok()
     assert_closes(queue)
+
+
+async def leaves(payload: Payload[Any]) -> None:
+    raise GeneratorExit
+
+
+async def leaves_later(payload: Payload[Any]) -> None:
+    await asyncio.sleep(0)
+    raise GeneratorExit
+
+
+@pytest.mark.parametrize("handler", [leaves, leaves_later])
+@both_loops
+async def test_a_generator_exit_of_a_handler_is_its_failure(handler: Any) -> None:
+    collectors = [Collector("leaves", handler), Collector("stays", lambda payload: 2)]
+    async with CollectorQueue(collectors, InTurn) as queue:
+        left, stayed = await queue.publisher.request(1)
+        assert isinstance(left, Error)
+        assert isinstance(left.err, GeneratorExit)
+        assert stayed == Ok(2)
+    assert_closes(queue)
+
+
+@pytest.mark.parametrize("place", ["another task", "no loop"])
+def test_a_call_that_is_closed_elsewhere_makes_no_result_of_it(place: str) -> None:
+    async def waits(payload: Payload[Any]) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def begun() -> Coroutine[Any, Any, Any]:
+        call = Collector("c", waits).process(Payload(1))
+        call.send(None)
+        return call
+
+    def close(call: Coroutine[Any, Any, Any]) -> None:
+        with pytest.raises(GeneratorExit):
+            call.throw(GeneratorExit)
+
+    async def main() -> Coroutine[Any, Any, Any]:
+        call = await asyncio.create_task(begun())
+        if place == "another task":
+            close(call)
+        return call
+
+    call = asyncio.run(main())
+    if place == "no loop":
+        close(call)
 
 
 async def answers_late(payload: Payload[Any]) -> str:

@@ -23,6 +23,9 @@ cdef Py_ssize_t MOST_INSIDE = 1_000
 # As the base classes have them: an exception may say anything in their place.
 cdef object NAME_OF_TYPE = type.__dict__["__name__"]
 cdef object INSIDE = BaseExceptionGroup.__dict__["exceptions"]
+cdef tuple CAUSES = (
+    BaseException.__dict__["__cause__"], BaseException.__dict__["__context__"]
+)
 
 
 cdef extern from *:
@@ -75,8 +78,8 @@ cdef class Error:
     """A collector's failure: `err` is the exception, or the text the collector gave.
 
     `err` has lost its traceback, context and cause, so that a stored result keeps no frame
-    and no payload alive; `traceback` has them as text. `attempts` tells how many runs ended
-    so, the first included.
+    alive, nor what only a frame held; `traceback` has them as text. What the exception
+    itself refers to it keeps. `attempts` tells how many runs ended so, the first included.
     """
 
     __match_args__ = ("err",)
@@ -311,17 +314,24 @@ cdef str unwritten(object exc, str why):
 
 
 cdef bint many_inside(object exc) except -1:
-    """Whether writing out this group would take for ever: its members may be shared, and
-    each is written as often as there are ways to it."""
+    """Whether writing this out would take for ever: the members of a group may be shared,
+    and each is written as often as there are ways to it. Causes are written once."""
     cdef Py_ssize_t found = 0
     cdef list waiting = [exc]
+    cdef set seen = {id(exc)}
     while waiting:
         each = waiting.pop()
+        for read in CAUSES:
+            cause = read.__get__(each)
+            if cause is not None and id(cause) not in seen:
+                seen.add(id(cause))
+                waiting.append(cause)
         if issubclass(type(each), BaseExceptionGroup):
             inside = INSIDE.__get__(each)
             found += len(inside)
             if found > MOST_INSIDE:
                 return True
+            seen.update(map(id, inside))
             waiting.extend(inside)
     return False
 

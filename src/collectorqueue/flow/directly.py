@@ -63,9 +63,9 @@ async def run_once(
         if task and task.cancelling() > cancelling:
             raise
         result = failure_of(exc)
-    except GeneratorExit:
-        raise  # this coroutine is being closed
     except BaseException as exc:  # the consumer's collect step, in a router's hands
+        if isinstance(exc, GeneratorExit) and not runs_now(task):
+            raise  # it is not the handler's: this coroutine is being closed
         late = limit.expired()
         result = failure_of(RunTimeout.after(collector.timeout or 0.0) if late else exc)
     finally:
@@ -74,6 +74,14 @@ async def run_once(
         if batches is not None:
             batches.leave_call()
     return result
+
+
+def runs_now(task: asyncio.Task[Any] | None) -> bool:
+    """Whether it is this task's turn: a coroutine may be closed in anyone's, or in none."""
+    try:
+        return task is not None and asyncio.current_task() is task
+    except RuntimeError:  # no loop runs
+        return False
 
 
 async def pass_gates(step: Step) -> Gate | None:
