@@ -6,7 +6,6 @@ And what tests of several rooms ask for.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -35,13 +34,18 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         )
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Thousands of tests that wait stay to the end: no pass of the garbage collector, of
+    which many ask for some, need look at them."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
-def small_heap() -> Iterator[None]:
+def small_heap() -> None:
     """The collector looks only at what this test makes, so its passes are quick.
 
     What earlier tests have left made some of them thrice as slow.
     """
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
