@@ -34,9 +34,34 @@ class BadGroup(ExceptionGroup[Exception]):
         raise RuntimeError("nothing inside")
 
 
+class ReadOnlyCause(Exception):
+    @property
+    def __cause__(self) -> None:
+        return None
+
+
+class EndlessCause(Exception):
+    @property
+    def __cause__(self) -> Any:
+        return EndlessCause()
+
+    @__cause__.setter
+    def __cause__(self, cause: object) -> None:
+        pass
+
+
+class EndlessGroup(ExceptionGroup[Exception]):
+    @property
+    def exceptions(self) -> Any:
+        return (EndlessGroup("again", [ValueError()]),)
+
+
 # Made in a test only: nobody else can stand to look at some of them.
 LIARS: dict[str, Callable[[], BaseException]] = {
     "BadName": BadName,
     "BadClass": BadClass,
     "BadGroup": lambda: BadGroup("g", [ValueError()]),
+    "ReadOnlyCause": ReadOnlyCause,
+    "EndlessCause": EndlessCause,
+    "EndlessGroup": lambda: EndlessGroup("g", [ValueError()]),
 }

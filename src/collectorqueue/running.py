@@ -37,6 +37,7 @@ from collectorqueue.flow.typed import Converters
 from collectorqueue.options import Options
 from collectorqueue.quiet import quietly
 from collectorqueue.workers.encoding import Encoding
+from collectorqueue.workers.forks import watch
 from collectorqueue.workers.messages import Blueprint
 from collectorqueue.workers.pool import WorkerPool
 from collectorqueue.workers.recruiting import blueprint_of, bounds_of, encoding_of, settings_for
@@ -106,6 +107,11 @@ class Running:
         self._leaving: set[asyncio.Task[BaseException | None]] = set()
         self._reporter: Reporter | None = None
         self.gauge: Gauge
+        watch(self)
+
+    def abandon(self) -> None:
+        """In a child that the user forked: the queue is its parent's."""
+        self._core.forsake()
 
     def open(self, steps: list[Step]) -> None:
         """Begin to accept and to collect."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from collectorqueue.cli import main
+from collectorqueue.errors import WorkersFailed
 
 
 @pytest.mark.parametrize(
@@ -62,3 +64,31 @@ def test_a_name_that_no_file_can_have_is_refused(
 ) -> None:
     assert main(arguments) == 2
     assert "File name too long" in capsys.readouterr().err
+
+
+def test_an_index_that_cannot_be_made_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "one.py").touch()
+    assert main(["demo", str(tmp_path), "--out", "/proc/index.sqlite"]) == 2
+    assert "--out cannot be made, got '/proc/index.sqlite'" in capsys.readouterr().err
+
+
+def test_the_demo_needs_an_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["demo"]) == 2
+    assert "standard output must be open" in capsys.readouterr().err
+
+
+def test_workers_that_cannot_start_are_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object) -> None:
+        raise WorkersFailed("a worker could not start: no file can be opened any more")
+
+    monkeypatch.setattr("collectorqueue.cli.demo.run", fails)
+    assert main(["demo"]) == 2
+    told = "collectorqueue demo: a worker could not start: no file can be opened any more\n"
+    assert capsys.readouterr().err == told

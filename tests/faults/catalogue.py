@@ -148,6 +148,8 @@ CATALOGUE: dict[str, Row] = {
         "the program forks",
         "faults/test_workers no_worker_outlives_its_program",
         "faults/test_far_ends a_child_that_the_program_forks_touches_nothing",
+        "faults/test_far_ends nothing_is_taken_for_a_queue_in_a_forked_child",
+        "workers/test_at_the_border a_fork_of_a_worker_does_not_answer_for_it",
     ),
     # -- handlers on the loop
     "H1": row(
@@ -378,7 +380,7 @@ CATALOGUE: dict[str, Row] = {
     ),
     "R4": row(
         "a million queued events are freed on a small stack",
-        "faults/test_far_ends a_million_queued_events_are_freed_on_a_small_stack",
+        "faults/test_far_ends queued_events_are_freed_on_a_small_stack_however_many",
     ),
     "R5": row(
         "a free-threaded interpreter",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from collectorqueue import Collector, CollectorQueue, Payload, QueueType, RateLimit, Retry
+from collectorqueue.errors import QueueClosed
 from collectorqueue.testing import VirtualClock
 from collectorqueue.testing import run_virtual as run_on_clock
 from tests.faults.harness import script
@@ -27,17 +28,22 @@ YEARS_S = 10 * 365 * 86_400.0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("queue_type", list(QueueType))
-def test_a_million_queued_events_are_freed_on_a_small_stack(queue_type: QueueType) -> None:
+@pytest.mark.parametrize(
+    ("queue_type", "count"),
+    [(QueueType.FIFO, 10**6), (QueueType.LIFO, 10**5), (QueueType.PRIORITY, 10**5)],
+)
+def test_queued_events_are_freed_on_a_small_stack_however_many(
+    queue_type: QueueType, count: int
+) -> None:
     ended: list[Any] = []
 
     async def fill_and_end() -> None:
         queue = CollectorQueue(
-            [Collector("gate", Gate())], max_consumers=1, capacity=10**6,
+            [Collector("gate", Gate())], max_consumers=1, capacity=count,
             queue_type=queue_type,
         )  # fmt: skip
         await queue.start()
-        await queue.publisher.send_many([number] for number in range(10**6))
+        await queue.publisher.send_many([number] for number in range(count))
         report = await queue.close(timeout=0)
         ended.append(report.ledger)
 
@@ -53,7 +59,7 @@ def test_a_million_queued_events_are_freed_on_a_small_stack(queue_type: QueueTyp
     finally:
         threading.stack_size(before)
     assert ended[0].closes
-    assert ended[0].aborted == ended[0].accepted == 10**6
+    assert ended[0].aborted == ended[0].accepted == count
 
 
 # -- clocks -------------------------------------------------------------------------
@@ -237,6 +243,34 @@ async def test_a_child_that_the_program_forks_touches_nothing() -> None:
         assert [(await event).first().unwrap() for event in events] == list(range(1, 101))
         assert [each.pid for each in stats_of(queue).workers] == workers
         assert_closes(queue)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+@both_loops
+async def test_nothing_is_taken_for_a_queue_in_a_forked_child() -> None:
+    """Its loop does not run there: what is sent would be waited for in vain."""
+    async with CollectorQueue([Collector("c", lambda payload: payload.value)]) as queue:
+        sends: list[Any] = [
+            queue.publisher.send_nowait,
+            queue.publisher.send_threadsafe,
+            queue.publisher.request_threadsafe,
+        ]
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            for send in sends:
+                try:
+                    send(1)
+                except QueueClosed:
+                    os.write(writing, b"closed ")
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert os.read(reading, 100) == b"closed closed closed "
+        os.close(reading)
+        os.close(writing)
+        assert await queue.publisher.call("c", 1) == 1
+        assert queue.ledger.accepted == 1
 
 
 # -- the end of a program -------------------------------------------------------------

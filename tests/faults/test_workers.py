@@ -22,6 +22,7 @@ from collectorqueue import (
     Payload,
 )
 from collectorqueue.errors import RemoteError, RunTimeout, WorkerLost, WorkersFailed
+from collectorqueue.workers import staff
 from tests.support import both_loops
 from tests.workers import handlers
 from tests.workers.support import is_alive, lost_by, queue_of, stats_of, until
@@ -173,8 +174,7 @@ async def test_an_async_run_that_overruns_its_timeout_costs_no_worker() -> None:
         late = queue.publisher.send_nowait(60.0)
         good = queue.publisher.send_nowait(0.001)
         result = (await late).first()
-        assert isinstance(result, Error) and isinstance(result.err, RemoteError)
-        assert result.err.type_name == "collectorqueue.errors.RunTimeout"
+        assert isinstance(result, Error) and isinstance(result.err, RunTimeout)
         await good
         assert good.outcome is Outcome.OK and stats_of(queue).restarts == 0
 
@@ -261,7 +261,7 @@ async def test_workers_survive_the_fork_server_and_new_ones_are_made() -> None:
     async with queue_of(handlers.die, handlers.pid, workers=2) as queue:
         running = queue._running
         assert running is not None and running.workers is not None
-        server = running.workers._nursery.pid
+        server = running.workers.staff.nursery.pid
         assert server is not None
         before = {each.pid for each in stats_of(queue).workers}
         os.kill(server, signal.SIGKILL)
@@ -278,7 +278,7 @@ async def test_starts_that_keep_failing_degrade_the_pool_and_events_wait() -> No
     async with queue_of(handlers.die, handlers.add_one, workers=1) as queue:
         running = queue._running
         assert running is not None and running.workers is not None
-        nursery = running.workers._nursery
+        nursery = running.workers.staff.nursery
         fork = nursery.fork
 
         def refuse(*_: object) -> None:
@@ -293,6 +293,78 @@ async def test_starts_that_keep_failing_degrade_the_pool_and_events_wait() -> No
         assert (await waiting).first().unwrap() == 2
         stats = stats_of(queue)
         assert not stats.degraded and stats.failed_starts >= 4 and stats.died == 1
+
+
+DEPLOYED = """
+import asyncio, pathlib, sys
+import collectorqueue as cq
+
+def work(payload):
+    return payload.value
+
+async def main():
+    file = pathlib.Path(__file__)
+    collector = cq.Collector("work", work, runs_in="process")
+    async with cq.CollectorQueue([collector], workers=1, max_events_per_worker=1) as queue:
+        text = file.read_text()
+        file.unlink()
+        sys.argv.append(5)
+        events = [queue.publisher.send_nowait(number) for number in range(9)]
+        while not queue.metrics.workers.degraded:
+            await asyncio.sleep(0.01)
+        print("degraded")
+        file.write_text(text)
+        print([(await event).first().value for event in events])
+
+if __name__ == "__main__":
+    cq.run(main())
+"""
+
+
+def test_a_program_whose_file_has_gone_is_told_and_goes_on_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    """As in a deploy. What stands in `sys.argv` need not be text."""
+    file = tmp_path / "program.py"
+    file.write_text(DEPLOYED)
+    run = subprocess.run(
+        [sys.executable, str(file)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert run.stdout.splitlines() == ["degraded", str(list(range(9)))], run.stderr
+    assert "a worker could not be started" in run.stderr
+
+
+def test_a_module_that_is_run_without_a_guard_is_refused_as_a_script_is(
+    tmp_path: Path,
+) -> None:
+    program = DEPLOYED.replace('if __name__ == "__main__":\n    cq', "print('run')\ncq")
+    (tmp_path / "prog.py").write_text(program)
+    for how in ["-m", "prog"], ["prog.py"]:
+        run = subprocess.run(
+            [sys.executable, *how], cwd=tmp_path, capture_output=True, text=True, check=False,
+            timeout=60,
+        )  # fmt: skip
+        assert run.stdout == "run\n", run.stderr
+        assert "has no `if __name__ == '__main__':`" in run.stderr
+
+
+@both_loops
+async def test_lifecycles_that_fail_to_exit_are_logged_and_the_last_ones_kept(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staff, "EXIT_FAILURES_KEPT", 3)
+    collector = Collector(
+        "a", handlers.same, lifecycle=handlers.lifecycle_failing_at_exit, runs_in="process"
+    )
+    queue = CollectorQueue([collector], workers=1, max_events_per_worker=1)
+    await queue.start()
+    for number in range(6):
+        await queue.publisher.request(number)
+    with pytest.raises(ExceptionGroup) as caught:
+        await queue.close()
+    assert len(caught.value.exceptions) == 3
+    told = [each for each in caplog.messages if "failed to exit" in each]
+    assert len(told) >= 6
 
 
 @both_loops

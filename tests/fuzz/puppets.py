@@ -22,7 +22,7 @@ import msgspec
 from collectorqueue._native.page import Page
 from collectorqueue._native.wire import KIND_ITEMS, Reader
 from collectorqueue._native.workbench import Tool, Workbench
-from collectorqueue.workers import pool
+from collectorqueue.workers import staff
 from collectorqueue.workers.batches import BatchRunner
 from collectorqueue.workers.encoding import Encoding
 from collectorqueue.workers.line import Line
@@ -199,7 +199,7 @@ def stage() -> Iterator[Stage]:
     """Within it, pools that are made have puppets for workers."""
     found = Stage()
     changed: list[tuple[Any, str, Any]] = [
-        (pool, "Nursery", found.open),
+        (staff, "Nursery", found.open),
         (Worker, "_signal", lambda worker, number: found.signal(worker, number)),
     ]
     before = [getattr(owner, name) for owner, name, _ in changed]

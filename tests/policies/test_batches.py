@@ -11,6 +11,7 @@ import pytest
 from collectorqueue import (
     Batch,
     Collector,
+    CollectorEvent,
     CollectorQueue,
     Error,
     Ok,
@@ -264,6 +265,82 @@ async def test_the_deadline_aborts_a_batch_that_runs() -> None:
         assert isinstance((await event).first().err, EventAborted)  # type: ignore[union-attr]
     assert queue.drain_report is not None
     assert sorted(payload.value for payload in queue.drain_report.aborted) == [0, 1, 2, 3]
+
+
+class Canceller:
+    """Cancels an event that begins, as an observer or by converting its payload."""
+
+    def __init__(self, victims: list[int], at: int) -> None:
+        self.victims = victims
+        self.at = at  # when this one begins
+        self.events: list[CollectorEvent] = []
+        self.answers: list[bool] = []
+
+    def on_started(self, event: CollectorEvent) -> None:
+        self.look(event.payload.value)
+
+    def decode(self, kind: type, value: Any) -> Any:
+        self.look(value)
+        return Number(value)
+
+    def look(self, value: int) -> None:
+        if value == self.at:
+            self.answers += [self.events[victim].cancel() for victim in self.victims]
+
+
+class Number:
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+
+@pytest.mark.parametrize("how", ["observer", "hook"])
+@pytest.mark.parametrize("at", range(3))
+@pytest.mark.parametrize("victims", [[0], [1], [2], [0, 2], [0, 1, 2]])
+@pytest.mark.parametrize("runs_in", ["loop", "thread"])
+@both_loops
+async def test_events_may_be_cancelled_while_their_batch_begins(
+    runs_in: Any, victims: list[int], at: int, how: str
+) -> None:
+    given: list[int] = []
+
+    def handle(payloads: list[Payload[Any]]) -> None:
+        given.extend(getattr(each.value, "value", each.value) for each in payloads)
+
+    canceller = Canceller(victims, at)
+    by_hook: dict[str, Any] = {}
+    if how == "hook":
+        by_hook = {"payload_type": Number, "dec_hook": canceller.decode}
+    collector = Collector(
+        "batch", handle, batch=Batch(size=3, wait=60), runs_in=runs_in, **by_hook
+    )
+    async with CollectorQueue([collector], max_consumers=1) as queue:
+        if how == "observer":
+            queue.observe(canceller)
+        canceller.events += [queue.publisher.send_nowait(number) for number in range(3)]
+        for event in canceller.events:
+            await event
+        assert queue.load.busy == 0
+    assert canceller.answers == [True] * len(victims)
+    left = [number for number in range(3) if number not in victims]
+    assert given == left
+    for number, event in enumerate(canceller.events):
+        assert event.outcome is (Outcome.OK if number in left else Outcome.ABORTED)
+    assert_closes(queue)
+
+
+@virtual
+async def test_what_was_cancelled_in_it_before_is_not_reported_as_left() -> None:
+    async def handle(payloads: list[Payload[int]]) -> None:
+        await asyncio.sleep(1000)
+
+    queue = CollectorQueue([Collector("batch", handle, batch=Batch(size=3))], drain_timeout=1)
+    async with queue:
+        events = [await queue.publisher.send(n) for n in range(3)]
+        await asyncio.sleep(0.1)
+        assert events[1].cancel()
+    assert queue.drain_report is not None
+    assert sorted(payload.value for payload in queue.drain_report.aborted) == [0, 2]
+    assert queue.drain_report.ledger.aborted == 3
 
 
 @virtual

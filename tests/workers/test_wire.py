@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collectorqueue._native.lot import answers_from
+from collectorqueue._native.answers import answers_from
 from collectorqueue._native.page import Page, bytes_for
 from collectorqueue._native.wire import KIND_NOTE, Reader, pack_frame
 from collectorqueue.workers.cores import usable_cores

@@ -31,10 +31,12 @@ cdef class Batched(Bundle):
     cdef object group
     cdef Py_ssize_t bytes
     cdef readonly str trigger       # why it was closed
+    cdef bint is_thinned            # some of it have been cancelled as it ran, or began
 
     cdef Py_ssize_t still_waiting(self) except -1
     cdef list begin(self, Step step, int64_t now)
-    cdef bint abort_item(self, CollectorEvent event, str why) except -1
+    cdef int begin_items(self, Step step, int64_t now, list items,
+                         list payloads) except -1
     cdef int item_over(self, CollectorEvent item, Step step, object answer, bint gave_up,
                        int64_t now) except -1
     cdef int over(self, Step step, object answer, bint gave_up, int64_t begun,

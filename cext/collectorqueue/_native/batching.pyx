@@ -186,9 +186,30 @@ cdef class Batched(Bundle):
     cdef list begin(self, Step step, int64_t now):
         """Begin with those that still wait: their payloads."""
         cdef Core core = <Core>self.batching.home.hub
-        cdef CollectorEvent item
         cdef list items = []
         cdef list payloads = []
+        self.is_thinned = False
+        # Observers and hooks are asked meanwhile, and may cancel any of it.
+        core.beginning.append(self)
+        try:
+            self.begin_items(step, now, items, payloads)
+        finally:
+            core.beginning.pop()
+        if self.is_thinned:
+            payloads = [
+                payload for item, payload in zip(items, payloads)
+                if (<CollectorEvent>item).state == RUNNING
+            ]
+            items = [item for item in items if (<CollectorEvent>item).state == RUNNING]
+        self.items = items
+        if core.parked:
+            core.admit()
+        return payloads
+
+    cdef int begin_items(self, Step step, int64_t now, list items,
+                         list payloads) except -1:
+        cdef Core core = <Core>self.batching.home.hub
+        cdef CollectorEvent item
         for item in self.items:
             if not is_in_batch(item):
                 continue
@@ -209,10 +230,7 @@ cdef class Batched(Bundle):
             count_ns(&step.waits, now - item.sent_ns)
             items.append(item)
             payloads.append(payload)
-        self.items = items
-        if core.parked:
-            core.admit()
-        return payloads
+        return 0
 
     cdef int over(self, Step step, object answer, bint gave_up, int64_t begun,
                   int64_t now) except -1:
@@ -236,11 +254,11 @@ cdef class Batched(Bundle):
         return 0
 
     cdef bint abort_item(self, CollectorEvent event, str why) except -1:
-        """An event of it is given up while it runs; False: it was the last."""
         cdef Core core = <Core>self.batching.home.hub
         cdef CollectorEvent item
         cdef Gathering gathering
         cdef bint wanted = False
+        self.is_thinned = True
         for item in self.items:
             if item is event:
                 core.settle(item, ABORTED, Error(EventAborted(why)), monotonic_ns())

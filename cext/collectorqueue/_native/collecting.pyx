@@ -216,6 +216,8 @@ cdef class Collecting(Spreading):
 
     cdef int abort_item(self, CollectorEvent item, str why) except -1:
         """What comes of it is discarded; with the last one the batch is cancelled."""
+        if self.bundle is None:
+            return 0        # it is about to begin, and does without
         if (<Batched>self.bundle).abort_item(item, why):
             return 0
         return self.abort(why)

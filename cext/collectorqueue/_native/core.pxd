@@ -13,6 +13,8 @@ cdef class Core(Intake):
     # who waits
     cdef object when_empty
 
+    cdef list beginning             # Bundles whose items begin now, one within the other
+
     # what is done elsewhere
     cdef object on_freed            # (): a consumer is free, others wait; or None
     cdef object on_bad_outcome      # (event): not OK

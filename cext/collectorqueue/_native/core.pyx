@@ -19,7 +19,7 @@ from collectorqueue._native.event cimport (
     IN_PARTS, KEYED, OK, PART, QUEUED, ROUTED, RUNNING, UNROUTED, CollectorEvent, wake_waiters,
 )
 from collectorqueue._native.helping cimport waiting
-from collectorqueue._native.holders cimport Parts, Share, events_of
+from collectorqueue._native.holders cimport Bundle, Parts, Share, events_of, events_of_all
 from collectorqueue._native.intake cimport Intake
 from collectorqueue._native.lanes cimport make_lane
 from collectorqueue._native.plan cimport Step
@@ -63,6 +63,7 @@ cdef class Core(Intake):
         """Back to an empty ledger."""
         Intake.clear(self)
         self.when_empty = None
+        self.beginning = []
 
     # -- life ---------------------------------------------------------------------
 
@@ -86,6 +87,10 @@ cdef class Core(Intake):
         self.phase = DRAINING
         self.take_all()
         self.refuse_senders(QueueClosed("the queue was closed while a send waited for room"))
+
+    def forsake(self):
+        """In a process that was forked from ours: whatever is sent here is for nobody."""
+        self.phase = CLOSED
 
     def shut(self):
         """Refuse all sends."""
@@ -157,7 +162,8 @@ cdef class Core(Intake):
         for event in self.gatherings:
             if (<CollectorEvent>event).state == RUNNING:
                 found[event] = None
-        return list(found)
+        # Of a batch some may have been cancelled meanwhile.
+        return [event for event in found if (<CollectorEvent>event).state < OK]
 
     def abort_running(self, why):
         """Cancel everything that runs."""
@@ -364,6 +370,10 @@ cdef class Core(Intake):
             self.withdraw(event, ABORTED, EventAborted("cancelled before it started"))
             return True
         cdef bint found = False
+        for bundle in self.beginning:
+            if event in events_of_all((<Bundle>bundle).items):
+                (<Bundle>bundle).abort_item(event, "cancelled before its batch ran")
+                found = True
         for seat in list(self.seats):
             if (<Seat>seat).event is event:
                 (<Seat>seat).abort("cancelled while it ran")

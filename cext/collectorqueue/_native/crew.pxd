@@ -1,6 +1,7 @@
 """The workers as the loop's process sees them: what is out, and what waits to go out."""
 from libc.stdint cimport int64_t
 
+from collectorqueue._native.answers cimport Answers
 from collectorqueue._native.core cimport Core
 from collectorqueue._native.errand cimport Errand, Remote
 from collectorqueue._native.event cimport CollectorEvent
@@ -23,7 +24,7 @@ cdef class Crew(Elsewhere):
     cdef object on_short            # (): work waits, and no worker has room
     cdef readonly int64_t short_since       # ns; 0: nothing waits
     cdef Py_ssize_t peak_busy       # see take_peak
-    cdef object decode
+    cdef Answers answers
 
     cdef list errands(self)
     cdef Window choose(self, Remote outlet)
@@ -45,4 +46,3 @@ cdef class Crew(Elsewhere):
     cdef int serve(self) except -1
     cdef int serve_lane(self, int64_t now) except -1
     cdef int level(self) except -1
-    cdef object answer_of(self, int form, const char *body, Py_ssize_t length)

@@ -11,9 +11,10 @@ has not begun.
 import collections
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint64_t
 
+from collectorqueue._native.answers cimport Answers
 from collectorqueue._native.batching cimport Batched
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.core cimport Core
@@ -23,13 +24,14 @@ from collectorqueue._native.event cimport (
 )
 from collectorqueue._native.holders cimport events_of
 from collectorqueue._native.lanes cimport FifoLane
-from collectorqueue._native.lot cimport Lot, failure_from, wire_of
+from collectorqueue._native.lot cimport Lot, wire_of
 from collectorqueue._native.page cimport BEGUN, MATCHED, WORN, Finished
 from collectorqueue._native.plan cimport Step, begin_step
-from collectorqueue._native.results cimport Error, Ok
+from collectorqueue._native.results cimport Error
 from collectorqueue._native.sums cimport count_free
 from collectorqueue._native.window cimport BYTES_OUT, Window
-from collectorqueue._native.wire cimport NOTHING, PACKED, RAW
+
+from collectorqueue.errors import RunTimeout
 
 cdef enum:
     RERUNS = 3                  # of an idempotent event
@@ -40,7 +42,8 @@ cdef enum:
 cdef class Crew(Elsewhere):
     """All workers of one queue."""
 
-    def __cinit__(self, Core core not None, *, on_timed, on_short, decode):
+    def __cinit__(self, Core core not None, *, Answers answers not None, on_timed,
+                  on_short):
         self.core = core
         self.lane = core.make_lane(ELSEWHERE, core.drops_oldest)
         self.urgent = collections.deque()
@@ -50,7 +53,7 @@ cdef class Crew(Elsewhere):
         self.limbo = []
         self.on_timed = on_timed
         self.on_short = on_short
-        self.decode = decode
+        self.answers = answers
 
     def join(self):
         """Be where the core's events go that run elsewhere; it has been opened."""
@@ -241,7 +244,8 @@ cdef class Crew(Elsewhere):
         """Give a result to the event that it is of."""
         cdef Errand errand = window.at(finished.sequence)
         cdef Remote outlet
-        answer = self.answer_of(<int>finished.kind, body, finished.length)
+        answer = self.answers.read(
+            <int>finished.kind, body, finished.length, type(errand) is Lot)
         window.robbed = False
         if finished.flags & WORN:
             window.is_worn = True
@@ -252,6 +256,9 @@ cdef class Crew(Elsewhere):
             return 0
         answer = errand.understood(answer)
         outlet = errand.outlet
+        # Its worker may not have been killed for it yet; async ones end themselves.
+        if 0 < outlet.timeout_ns < finished.run_ns and not outlet.is_async:
+            answer = Error.__new__(Error, RunTimeout.after(outlet.timeout_ns / 1e9))
         window.take_off(errand)
         errand.began(window.page.begun_ns(errand.sequence))
         outlet.run_ns += finished.run_ns
@@ -259,20 +266,6 @@ cdef class Crew(Elsewhere):
         if not outlet.is_async:
             window.learn_pace(finished.run_ns)
         return errand.finish(answer, finished.run_ns)
-
-    cdef object answer_of(self, int form, const char *body, Py_ssize_t length):
-        if form == NOTHING:
-            return Ok.__new__(Ok, None)
-        data = PyBytes_FromStringAndSize(body, length)
-        if form == RAW:
-            return Ok.__new__(Ok, data)
-        try:
-            value = self.decode(data)
-            if form == PACKED:
-                return Ok.__new__(Ok, value)
-            return failure_from(value)
-        except Exception as exc:
-            raise ValueError(f"a result cannot be decoded: {exc}") from exc
 
     cdef int run_short(self) except -1:
         """Something waits: tell it once, until nothing does."""

@@ -34,6 +34,9 @@ cdef class Share:
 cdef class Bundle(Alarm):
     cdef list items                 # runs: events, and parts of them
 
+    cdef bint abort_item(self, CollectorEvent event, str why) except -1
+
 
 cdef CollectorEvent stand_in(CollectorEvent event, object step, int kind, object what)
 cdef dict events_of(CollectorEvent run)
+cdef dict events_of_all(list runs)

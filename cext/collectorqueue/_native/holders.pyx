@@ -76,6 +76,10 @@ cdef class Share:
 cdef class Bundle(Alarm):
     """The runs that one run stands for."""
 
+    cdef bint abort_item(self, CollectorEvent event, str why) except -1:
+        """An event of it is given up while it runs; False: it was the last."""
+        return True
+
 
 cdef CollectorEvent stand_in(CollectorEvent event, object step, int kind, object what):
     """A run that waits in an event's place in the order: for a part of it, or a batch."""
@@ -94,8 +98,13 @@ cdef dict events_of(CollectorEvent run):
         parts = (<Share>run.waiters).parts
         return {} if parts is None else {parts.event: None}
     if run.flags & BATCH:
-        found = {}
-        for item in (<Bundle>run.waiters).items:
-            found.update(events_of(item))
-        return found
+        return events_of_all((<Bundle>run.waiters).items)
     return {run: None}
+
+
+cdef dict events_of_all(list runs):
+    """The same for several."""
+    found = {}
+    for run in runs:
+        found.update(events_of(run))
+    return found

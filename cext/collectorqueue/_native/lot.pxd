@@ -3,7 +3,6 @@ from collectorqueue._native.batching cimport Batched
 from collectorqueue._native.errand cimport Errand
 from collectorqueue._native.event cimport CollectorEvent
 from collectorqueue._native.payload cimport Payload
-from collectorqueue._native.results cimport Error
 
 
 cdef class Lot(Errand):
@@ -14,5 +13,3 @@ cdef class Lot(Errand):
 
 
 cpdef Payload wire_of(list payloads, str trigger)
-cpdef list answers_from(object said)
-cdef Error failure_from(object said)

@@ -1,20 +1,18 @@
 """A batch that a worker is handed.
 
 Rules of residence: how one run of many events begins and ends in the books. On the wire it
-is one event, whose value has those of all and whose result those of all, see `wire_of` and
-`answers_from`.
+is one event, whose value has those of all, see `wire_of`, and whose result those of all.
 """
 cimport cython
 from libc.stdint cimport int64_t
 
+from collectorqueue._native.answers cimport answers_from
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.errand cimport Errand
 from collectorqueue._native.event cimport ABORTED, OK, PART, RUNNING, CollectorEvent
 from collectorqueue._native.holders cimport Share
 from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.results cimport Error, Ok
-
-from collectorqueue.errors import RemoteError
 
 
 @cython.final
@@ -59,7 +57,7 @@ cdef class Lot(Errand):
         for item in self.batch.items:
             try:
                 self.outlet.encode_into(item.payload.value, scratch, 0)
-            except Exception as why:
+            except BaseException as why:
                 error = Error(self.outlet.explain(item.payload.value, why))
                 self.outlet.step.failed += 1
                 self.batch.item_over(item, self.outlet.step, error, False, now)
@@ -97,40 +95,3 @@ cpdef Payload wire_of(list payloads, str trigger):
          payload.number if payload.prioritised else None]
         for payload in payloads
     ]])
-
-
-cpdef list answers_from(object said):
-    """What a worker made of a batch: the result of each. Raises ValueError for nonsense."""
-    try:
-        return [answer_from(each) for each in list_from(said)]
-    except Exception as exc:
-        raise ValueError(f"the results of a batch cannot be understood: {exc!r}") from exc
-
-
-cdef object answer_from(object said):
-    cdef Error error
-    if len(list_from(said)) == 2:
-        _, value = said
-        return Ok(value)
-    _, type_name, text, traceback, details, matched = said
-    error = failure_from([type_name, text, traceback, details])
-    error.matched = 1 if matched else 2
-    return error
-
-
-cdef list list_from(object said):
-    if type(said) is not list:
-        raise TypeError(f"a list was expected, got {said!r:.200}")
-    return said
-
-
-cdef Error failure_from(object said):
-    """A failure in a worker, of what it was described as. Raises TypeError or ValueError."""
-    cdef Error error
-    type_name, text, traceback, details = list_from(said)
-    for each in (type_name, text, traceback):
-        if type(each) is not str:
-            raise TypeError(f"a failure is described in text, got {said!r:.200}")
-    error = Error.__new__(Error, RemoteError(type_name, text, traceback), details)
-    error.text = traceback
-    return error

@@ -22,11 +22,17 @@ cdef Py_ssize_t MOST_INSIDE = 1_000
 
 # As the base classes have them: an exception may say anything in their place.
 cdef object NAME_OF_TYPE = type.__dict__["__name__"]
+cdef object OF_TYPE = type.__getattribute__
 cdef object INSIDE = BaseExceptionGroup.__dict__["exceptions"]
-cdef tuple CAUSES = (
-    BaseException.__dict__["__cause__"], BaseException.__dict__["__context__"]
-)
+cdef dict CAUSES = {
+    name: BaseException.__dict__[name] for name in ("__cause__", "__context__")
+}
 
+
+cdef extern from "Python.h":
+    int PyException_SetTraceback(object exc, object tb) except -1
+    void PyException_SetContext(object exc, void *stolen)
+    void PyException_SetCause(object exc, void *stolen)
 
 cdef extern from *:
     """
@@ -296,8 +302,9 @@ cdef object account_of(object exc):
     """What is kept of where an exception came from: what a text can be made of, if that is
     small and has no frames in it, or the text."""
     try:
-        if many_inside(exc):
-            return unwritten(exc, f"with more than {MOST_INSIDE} exceptions inside")
+        why = unwritable(exc)
+        if why is not None:
+            return unwritten(exc, why)
         taken = traceback.TracebackException.from_exception(
             exc, lookup_lines=False, compact=True)
         if (len(taken.stack) <= FEW_FRAMES and not isinstance(exc, BaseExceptionGroup)
@@ -313,27 +320,34 @@ cdef str unwritten(object exc, str why):
     return f"{NAME_OF_TYPE.__get__(type(exc))}: <{why}>\n"
 
 
-cdef bint many_inside(object exc) except -1:
-    """Whether writing this out would take for ever: the members of a group may be shared,
-    and each is written as often as there are ways to it. Causes are written once."""
+cdef str unwritable(object exc):
+    """Why writing this out could take for ever; None: it takes as long as it is.
+
+    The members of a group may be shared, and each is written as often as there are ways to
+    it; causes are written once. What says for itself where it comes from may say anything.
+    """
     cdef Py_ssize_t found = 0
     cdef list waiting = [exc]
     cdef set seen = {id(exc)}
     while waiting:
         each = waiting.pop()
-        for read in CAUSES:
+        for name, read in CAUSES.items():
+            if OF_TYPE(type(each), name) is not read:
+                return f"its {name} is its own"
             cause = read.__get__(each)
             if cause is not None and id(cause) not in seen:
                 seen.add(id(cause))
                 waiting.append(cause)
         if issubclass(type(each), BaseExceptionGroup):
+            if OF_TYPE(type(each), "exceptions") is not INSIDE:
+                return "its exceptions are its own"
             inside = INSIDE.__get__(each)
             found += len(inside)
             if found > MOST_INSIDE:
-                return True
+                return f"with more than {MOST_INSIDE} exceptions inside"
             seen.update(map(id, inside))
             waiting.extend(inside)
-    return False
+    return None
 
 
 def shortened(text):
@@ -355,9 +369,10 @@ def let_go(exc):
     cdef set seen = {id(exc)}
     while waiting:
         each = waiting.pop()
-        # By the base classes: an exception's own may refuse assignment, or hide members.
-        for name in ("__traceback__", "__context__", "__cause__"):
-            BaseException.__setattr__(each, name, None)
+        # Past its attributes: they may refuse assignment, or hide members.
+        PyException_SetTraceback(each, None)
+        PyException_SetContext(each, NULL)
+        PyException_SetCause(each, NULL)
         if issubclass(type(each), BaseExceptionGroup):
             for inner in INSIDE.__get__(each):
                 if id(inner) not in seen:

@@ -100,7 +100,7 @@ cdef class Window:
         at = self.used
         try:
             self.put_value(errand, at)
-        except Exception as exc:
+        except BaseException as exc:    # of the hooks, and of what the value is made of
             self.used = at
             if self.frame_count == 0:
                 self.used = self.frame_at

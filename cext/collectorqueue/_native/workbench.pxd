@@ -34,6 +34,7 @@ cdef class Workbench:
     cdef int64_t cpu_ns             # when it was last read
     cdef int64_t small_ns           # of short runs since
     cdef readonly int64_t events
+    cdef bint is_copy               # a collector forked this process
 
     cdef object payload_of(self, Tool tool, ItemHead *head, const char *data)
     cdef object run_one(self, Tool tool, object payload)

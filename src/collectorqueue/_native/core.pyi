@@ -60,6 +60,9 @@ class Core(Intake):
     def begin_drain(self) -> None:
         """Refuse sends from outside of handlers; blocked senders get QueueClosed."""
 
+    def forsake(self) -> None:
+        """In a process that was forked from ours: whatever is sent here is for nobody."""
+
     def shut(self) -> None:
         """Refuse all sends."""
 

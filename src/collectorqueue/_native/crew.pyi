@@ -1,8 +1,9 @@
 """The workers as the loop's process sees them: what is out, and what waits to go out."""
 
 from collections.abc import Callable
-from typing import Any, Self, final
+from typing import Self, final
 
+from collectorqueue._native.answers import Answers
 from collectorqueue._native.core import Core
 from collectorqueue._native.errand import Errand
 from collectorqueue._native.outlet import Elsewhere
@@ -16,9 +17,9 @@ class Crew(Elsewhere):
         cls,
         core: Core,
         *,
+        answers: Answers,
         on_timed: Callable[[int], None],
         on_short: Callable[[], None],
-        decode: Callable[[bytes], Any],
     ) -> Self: ...
     @property
     def windows(self) -> list[Window]:

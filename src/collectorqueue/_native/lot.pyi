@@ -4,7 +4,6 @@ from typing import Any, final
 
 from collectorqueue._native.errand import Errand
 from collectorqueue._native.payload import Payload
-from collectorqueue._native.results import Error, Ok
 
 @final
 class Lot(Errand):
@@ -12,6 +11,3 @@ class Lot(Errand):
 
 def wire_of(payloads: list[Payload[Any]], trigger: str) -> Payload[Any]:
     """Many payloads as the value of one: why they were handed over, and each of them."""
-
-def answers_from(said: Any) -> list[Ok[Any] | Error]:
-    """What a worker made of a batch: the result of each. Raises ValueError for nonsense."""

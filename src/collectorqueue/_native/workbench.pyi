@@ -56,6 +56,9 @@ class Workbench:
     def ring(self, now: int) -> None:
         """Tell the loop's process that there are results."""
 
+    def disown(self) -> None:
+        """This process is a fork of the worker: what comes back from a collector ends it."""
+
     def claim(self, sequence: int) -> int:
         """Begin an event: when, in ns; 0: it was withdrawn."""
 
@@ -73,8 +76,8 @@ def described(
 ) -> tuple[str, str, str, Any]:
     """A failure as data that `pack` takes: its type, text, traceback and details."""
 
-def name_of(kind: type[BaseException]) -> str:
-    """The full name of an exception's class."""
+def name_of(kind: type) -> str:
+    """The full name of a class; it may refuse to tell all of it."""
 
 def text_of(exc: BaseException) -> str:
     """What an exception says; it may refuse to."""

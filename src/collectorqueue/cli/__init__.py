@@ -15,6 +15,7 @@ from pathlib import Path
 
 from collectorqueue.cli import demo, pipe
 from collectorqueue.cli.errors import CommandError, Exit
+from collectorqueue.errors import WorkersFailed
 
 __all__ = ["main"]
 
@@ -34,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _forget_stdout()
         return Exit.OK
-    except (CommandError, OSError) as error:  # a path that no file can have, say
+    # A path that no file can have, say; no file or process free.
+    except (CommandError, OSError, WorkersFailed) as error:
         print(f"collectorqueue {arguments.command}: {error}", file=sys.stderr)
         return Exit.COULD_NOT_RUN
 
@@ -115,6 +117,8 @@ def _run_demo(arguments: argparse.Namespace) -> Exit:
         out=arguments.out,
         chaos=arguments.chaos,
     )
+    if sys.stdout is None:
+        raise CommandError("standard output must be open")
     return demo.run(options, sys.stdout)
 
 

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from collectorqueue._native.answers import answers_from
 from collectorqueue._native.batching import Batching, Payloads, wrong_length
 from collectorqueue._native.gate import Gate
-from collectorqueue._native.lot import answers_from, wire_of
+from collectorqueue._native.lot import wire_of
 from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
 from collectorqueue._native.results import Error, Ok, ResultList, failure_of, result_of

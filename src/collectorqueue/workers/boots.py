@@ -13,14 +13,16 @@ __all__ = ["boot_for"]
 
 
 def boot_for(blueprints: list[Blueprint]) -> Boot:
-    """For a worker that starts now."""
+    """For a worker that starts now. Raises ConfigError if the program's file has gone,
+    UnicodeError for what no file can be called."""
     try:
         folder = os.getcwdb()
     except OSError:
         folder = b""  # it was removed
     return Boot(
-        sys_path=[os.fsencode(str(each)) for each in sys.path],
-        argv=[os.fsencode(each) for each in sys.argv],
+        # Others than text Python ignores.
+        sys_path=[os.fsencode(each) for each in sys.path if isinstance(each, str)],
+        argv=[os.fsencode(str(each)) for each in sys.argv],
         folder=folder,
         blueprints=blueprints,
         log_levels=levels(),

@@ -24,9 +24,10 @@ import msgspec
 from collectorqueue._native.lifeline import hold
 from collectorqueue._native.page import Page
 from collectorqueue._native.wire import KIND_ITEMS, Reader
-from collectorqueue._native.workbench import Tool, Workbench
+from collectorqueue._native.workbench import Tool, Workbench, encodable
 from collectorqueue.workers.batches import BatchRunner
 from collectorqueue.workers.encoding import Encoding
+from collectorqueue.workers.forks import watch
 from collectorqueue.workers.line import Line
 from collectorqueue.workers.logs import ForwardingHandler
 from collectorqueue.workers.messages import (
@@ -67,6 +68,7 @@ class Worker:
         self._decode = msgspec.msgpack.Decoder(ToWorker).decode
         self._told_at = 0.0
         self._cpu_before_ns = time.process_time_ns()
+        self._handler = ForwardingHandler(self._line.tell)
         self._tasks = TaskLoop(connection, self._line)
         self._bench = Workbench(
             self._page,
@@ -76,6 +78,7 @@ class Worker:
             pack=msgspec.msgpack.encode,
             unpack=msgspec.msgpack.decode,
         )
+        watch(self)
 
     def run(self) -> None:
         """Until told to stop."""
@@ -86,7 +89,7 @@ class Worker:
                 boot.main.load()
             lifecycles = [self._learn(blueprint) for blueprint in boot.blueprints]
         except BaseException:
-            self._line.tell(Ready(failure=traceback.format_exc()))
+            self._line.tell(Ready(failure=encodable(traceback.format_exc())))
             return
         entered = [each for each in lifecycles if each is not None]
         if entered or any(each.is_async for each in boot.blueprints):
@@ -112,7 +115,7 @@ class Worker:
         sys.argv[:] = map(os.fsdecode, boot.argv)
         with contextlib.suppress(OSError):
             os.chdir(boot.folder)
-        logging.getLogger().handlers[:] = [ForwardingHandler(self._line.tell)]
+        logging.getLogger().handlers[:] = [self._handler]
         for name, level in boot.log_levels.items():
             logging.getLogger(name or None).setLevel(level)
 
@@ -162,6 +165,13 @@ class Worker:
             self._bench.run(first, count, body)
         self._tell_now_and_then()
         return True
+
+    def abandon(self) -> None:
+        """In a child that a collector forked: it must not speak in the worker's place."""
+        self._bench.disown()
+        handlers = logging.getLogger().handlers
+        if self._handler in handlers:
+            handlers[handlers.index(self._handler)] = logging.StreamHandler()
 
     def _ring(self) -> None:
         self._line.ring()

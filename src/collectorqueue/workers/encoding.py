@@ -5,15 +5,17 @@ Rules of residence: encoders and decoders, and the error that says what cannot b
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
+from collectorqueue._native.workbench import name_of, text_of
 from collectorqueue.errors import NotEncodable, PayloadInvalid
 
-__all__ = ["Encoding"]
+__all__ = ["Encoding", "decode_apart", "undecodable"]
 
 Hook = Callable[..., Any] | None
 
@@ -44,8 +46,19 @@ class Encoding:
             raise PayloadInvalid(f"the value is no {self._kind}: {error}") from None
 
     def explain(self, value: Any, error: BaseException) -> NotEncodable:
-        """Which part of a value cannot be encoded, and why; the error is its encoder's."""
-        path, part, why = "$", value, str(error) or type(error).__name__
+        """Which part of a value cannot be encoded, and why; the error is its encoder's.
+
+        Raises nothing, whatever the value does when it is looked at.
+        """
+        found = "$", value, said(error)
+        with contextlib.suppress(BaseException):
+            found = self._culprit(*found)
+        path, part, why = found
+        name = name_of(type(part)).removeprefix("builtins.")
+        return NotEncodable(f"a {name} cannot be encoded, at `{path}`: {why}", name, path)
+
+    def _culprit(self, path: str, part: Any, why: str) -> tuple[str, Any, str]:
+        """The smallest part that cannot be encoded."""
         for _ in range(DEEPEST):
             for step, inner in _parts(part):
                 problem = self._problem(inner)
@@ -53,19 +66,38 @@ class Encoding:
                     path, part, why = path + step, inner, problem
                     break
             else:
-                break
-        else:
-            why = f"it is nested deeper than {DEEPEST} levels, or contains itself"
-        kind = type(part)
-        name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
-        return NotEncodable(f"a {name} cannot be encoded, at `{path}`: {why}", name, path)
+                return path, part, why
+        return path, part, f"it is nested deeper than {DEEPEST} levels, or contains itself"
 
     def _problem(self, value: Any) -> str | None:
         try:
             self._encoder.encode(value)
-        except Exception as error:  # a hook may raise anything
-            return str(error) or type(error).__name__
+        except BaseException as error:  # a hook may raise anything
+            return said(error)
         return None
+
+
+def undecodable(error: Exception) -> list[Any]:
+    """The failure that it is if what a worker returned cannot be decoded here."""
+    text = f"what it returned can be encoded, but not decoded again: {said(error)}"
+    return ["collectorqueue.errors.NotEncodable", text, "", None]
+
+
+def decode_apart(data: bytes) -> list[Any]:
+    """A batch's results; those that cannot be decoded are failures. Raises MsgspecError."""
+    found: list[Any] = []
+    for parts in msgspec.msgpack.decode(data, type=list[list[msgspec.Raw]]):
+        try:
+            found.append([msgspec.msgpack.decode(part) for part in parts])
+        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
+            found.append([1, *undecodable(error), False])
+    return found
+
+
+def said(error: BaseException) -> str:
+    """What an exception says, or else its name."""
+    text = text_of(error)
+    return text or name_of(type(error))
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
@@ -73,8 +105,9 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         items = iter(value.items())
         for _, (key, inner) in zip(range(WIDEST), items, strict=False):
-            yield f".key({key!r:.40})", key
-            yield f".{key}" if isinstance(key, str) else f"[{key!r:.40}]", inner
+            shown = _shown(key)
+            yield f".key({shown})", key
+            yield f".{key}" if isinstance(key, str) else f"[{shown}]", inner
     elif isinstance(value, (list, tuple, set, frozenset)):
         for at, inner in zip(range(WIDEST), value, strict=False):
             yield f"[{at}]", inner
@@ -84,3 +117,11 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
             yield f".{field.name}", getattr(value, field.name, None)
+
+
+def _shown(key: Any) -> str:
+    """A key as text; it may refuse to be shown."""
+    try:
+        return f"{key!r:.40}"
+    except BaseException:
+        return f"<a {name_of(type(key))}>"

@@ -1,7 +1,10 @@
-"""When the user forks the loop's process: the child must not hold workers' files open.
+"""When the user forks the loop's process, or a collector its worker.
 
-A worker ends when all copies of the other end of its socket are closed. This is the one
-place with state of the module's own: what is called after a fork cannot be taken back.
+A child of the loop's process must take nothing for the queue, which does not run there, and
+not hold workers' files open: a worker ends when all copies of the other end of its socket
+are closed. A child of a worker must not answer for it.
+This is the one place with state of the module's own: what is called after a fork cannot be
+taken back.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ __all__ = ["watch"]
 
 
 class Forsaken(Protocol):
-    """What has files that a child must let go of."""
+    """What a child must let go of."""
 
     def abandon(self) -> None: ...
 

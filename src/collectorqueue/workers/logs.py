@@ -25,23 +25,22 @@ class ForwardingHandler(logging.Handler):
         self._send = send
 
     def emit(self, record: logging.LogRecord) -> None:
-        """As text: arguments may be anything."""
+        """As text: arguments may be anything, and so may what a record made by hand has."""
         try:
-            text = record.getMessage()
             trace = record.exc_text
             if record.exc_info and not trace:
                 trace = logging.Formatter().formatException(record.exc_info)
             self._send(
                 LogLine(
-                    name=record.name,
-                    level=record.levelno,
-                    text=_clean(text),
-                    created=record.created,
-                    file=record.pathname,
-                    line=record.lineno,
-                    function=record.funcName,
-                    thread=record.threadName,
-                    trace=None if trace is None else _clean(trace),
+                    name=_clean(record.name),
+                    level=int(record.levelno),
+                    text=_clean(record.getMessage()),
+                    created=float(record.created),
+                    file=_clean(record.pathname),
+                    line=int(record.lineno or 0),
+                    function=_clean_or_none(record.funcName),
+                    thread=_clean_or_none(record.threadName),
+                    trace=_clean_or_none(trace),
                 )
             )
         except Exception:
@@ -54,7 +53,7 @@ def levels() -> dict[str, int]:
     for name, logger in list(logging.root.manager.loggerDict.items()):
         if isinstance(logger, logging.Logger) and logger.level:
             found[name] = logger.level
-    return found
+    return {_clean(name): level for name, level in found.items() if isinstance(level, int)}
 
 
 def pass_on(line: LogLine, worker: int, pid: int) -> None:
@@ -77,6 +76,10 @@ def pass_on(line: LogLine, worker: int, pid: int) -> None:
         logger.handle(record)
 
 
-def _clean(text: str) -> str:
+def _clean(text: object) -> str:
     """What can be encoded, and is not endless."""
-    return text[:TEXT_AT_MOST].encode("utf-8", "backslashreplace").decode("utf-8")
+    return str(text)[:TEXT_AT_MOST].encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _clean_or_none(text: object) -> str | None:
+    return None if text is None else _clean(text)

@@ -70,10 +70,9 @@ def settle(crew: Crew, worker: Worker) -> None:
             crew.bury(errand, lost(worker), rerun=True)
 
 
-def exit_errors(workers: Iterable[Worker]) -> list[BaseException]:
-    """What lifecycles raised that were left in these."""
+def exit_errors(failures: Iterable[tuple[str, str]]) -> list[BaseException]:
+    """What lifecycles raised that were left in workers, given as (key, text)."""
     return [
         WorkersFailed(f"the lifecycle of {key!r} failed to exit in a worker:\n{text}")
-        for each in workers
-        for key, text in each.exit_failures
+        for key, text in failures
     ]

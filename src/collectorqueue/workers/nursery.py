@@ -112,7 +112,8 @@ class Nursery:
 
     def _start_server(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        program = START.format(path=sys.path, control=theirs.fileno())
+        path = [each for each in sys.path if isinstance(each, str)]  # as Python does
+        program = START.format(path=path, control=theirs.fileno())
         with theirs:
             try:
                 self._server = subprocess.Popen(

@@ -110,19 +110,21 @@ class Main(msgspec.Struct, frozen=True):
         """Raises ConfigError where a worker could not load it."""
         main = sys.modules[MAIN]
         spec = getattr(main, "__spec__", None)
-        if spec is not None and spec.name != MAIN:
-            return cls(module=spec.name)
         file = getattr(main, "__file__", None)
-        if file is None or not FilePath(file).is_file():
+        module = None if spec is None or spec.name == MAIN else spec.name
+        if module is None and (file is None or not FilePath(file).is_file()):
             raise ConfigError(
-                "it is defined at a prompt, in a notebook or in `python -c`, where a worker "
-                f"cannot import it; {IN_A_MODULE}"
+                "it is defined at a prompt, in a notebook, in `python -c` or in a zip file "
+                f"that is run, where a worker cannot import it; {IN_A_MODULE}"
             )
-        if not _has_guard(file):
+        if file is not None and not _has_guard(file):
             raise ConfigError(
                 f"{file} has no `if __name__ == '__main__':`, and a worker that imports it "
                 "would run the whole program; put what starts the program under that line"
             )
+        if module is not None:
+            return cls(module=module)
+        assert file is not None
         return cls(file=str(FilePath(file).resolve()))
 
 

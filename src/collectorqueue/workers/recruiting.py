@@ -76,7 +76,7 @@ def bounds_of(workers: int | tuple[int, int] | None) -> tuple[int, int]:
 def blueprint_of(collector: Recruit) -> Blueprint:
     """What workers make it of. Raises ConfigError for what they could not find."""
     name = f"collector {collector.key!r}:"
-    return Blueprint(
+    blueprint = Blueprint(
         number=0,
         key=collector.key,
         processor=path_of(f"{name} processor", collector.processor),
@@ -95,6 +95,11 @@ def blueprint_of(collector: Recruit) -> Blueprint:
         retry_on=exceptions(f"{name} retry", collector.retry, "on"),
         retry_never=exceptions(f"{name} retry", collector.retry, "never") or (),
     )
+    try:
+        msgspec.msgpack.encode(blueprint)
+    except UnicodeError as error:
+        raise ConfigError(f"{name} no worker can be told of it: {error}") from error
+    return blueprint
 
 
 def encoding_of(collector: Recruit) -> Encoding:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import socket
 import traceback
 from collections import deque
@@ -16,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from collectorqueue._native.workbench import Tool, Workbench
+from collectorqueue._native.workbench import Tool, Workbench, encodable
 from collectorqueue.errors import RunTimeout
 from collectorqueue.workers.line import Line
 from collectorqueue.workers.messages import READ_BYTES, Blueprint, Ended, Ready
@@ -58,6 +59,7 @@ class TaskLoop:
         self._take_in: Callable[[bytes], bool]
         self._loop: asyncio.AbstractEventLoop
         self._stop: asyncio.Event
+        self._context: contextvars.Context  # as the lifecycles leave it
         self._ringing = False
 
     def run(
@@ -84,10 +86,11 @@ class TaskLoop:
                 manager = each.make(each.context)
                 await manager.__aenter__()
             except BaseException:
-                failure = traceback.format_exc()
+                failure = encodable(traceback.format_exc())
                 break
             entered.append((each.key, manager))
         self._line.tell(Ready(failure))
+        self._context = contextvars.copy_context()
         if failure is None:
             self._loop.add_reader(self._connection.fileno(), self._read)
             await self._stop.wait()
@@ -100,7 +103,7 @@ class TaskLoop:
             try:
                 await manager.__aexit__(None, None, None)
             except BaseException:
-                failures.append((key, traceback.format_exc()))
+                failures.append((key, encodable(traceback.format_exc())))
         self._line.tell(Ended(failures))
 
     def _read(self) -> None:
@@ -132,6 +135,7 @@ class TaskLoop:
             task = self._loop.create_task(
                 self._collect(turn, sequence, tool, item, begun),
                 name=f"collector {turn.blueprint.key}",
+                context=self._context.copy(),  # not that of the event that has just ended
             )
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -141,15 +145,24 @@ class TaskLoop:
     ) -> None:
         timeout = turn.blueprint.timeout
         limit = asyncio.timeout(timeout)
+        failure: BaseException | None = None
+        value = None
         try:
             async with limit:
                 value = await tool.begin(self._bench.payload(tool, item))
         except BaseException as error:
-            if limit.expired() and isinstance(error, TimeoutError):
-                error = RunTimeout(f"the run took longer than its timeout of {timeout} s")
-            self._bench.fail(sequence, tool, error, begun)
-        else:
-            self._bench.finish(sequence, tool, value, begun)
+            failure = error
+        if limit.expired():  # whatever the collector made of it
+            failure = RunTimeout.after(timeout or 0.0)
+        try:
+            if failure is None:
+                self._bench.finish(sequence, tool, value, begun)
+            else:
+                self._bench.fail(sequence, tool, failure, begun)
+        except BaseException:
+            # It would be waited for in vain: lost with its worker, it is told.
+            traceback.print_exc()
+            raise SystemExit(1) from None
         turn.running -= 1
         self._advance(turn)
         if not self._ringing:

@@ -295,7 +295,9 @@ class Worker:
 
     def can_say(self, message: Ready | Ended) -> bool:
         """Whether it is the time for that: once that it is ready; that it ends, at its end."""
-        return self.is_stopping if isinstance(message, Ended) else not self.is_ready
+        if isinstance(message, Ended):
+            return self.is_stopping or self.failure is not None
+        return not self.is_ready
 
     @property
     def is_being_killed(self) -> bool:

@@ -128,6 +128,19 @@ def test_a_closed_input_could_not_run(folder: Path) -> None:
 
 
 @slow
+def test_an_output_that_takes_nothing_could_not_run(folder: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "collectorqueue", "pipe", "work:queue"],
+            input=b'{"value": 1}\n', cwd=folder, stdout=full, stderr=subprocess.PIPE,
+            check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.endswith(b"collectorqueue pipe: [Errno 28] No space left on device\n")
+    assert b"Traceback" not in done.stderr
+
+
+@slow
 def test_a_closed_stdout_ends_it_quietly(folder: Path) -> None:
     with start(folder, "work:queue") as process:
         assert process.stdin is not None

@@ -57,9 +57,12 @@ class IndexWriter:
         self._path = path
         self._partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         self._partial.unlink(missing_ok=True)
-        self._database = sqlite3.connect(
-            self._partial, isolation_level=None, check_same_thread=False
-        )
+        try:
+            self._database = sqlite3.connect(
+                self._partial, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise CommandError(f"--out cannot be made, got {str(path)!r} ({error})") from error
         # What a crash could spoil here is thrown away anyhow.
         self._database.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + SCHEMA

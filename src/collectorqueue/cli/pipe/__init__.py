@@ -46,8 +46,8 @@ async def _run(path: str, ordered: bool, source: int, sink: int) -> Exit:
         await carrying.run(source, sink)
     except* BrokenPipeError:
         is_wanted = False
-    except* CommandError as refused:
-        raise refused.exceptions[0] from None
+    except* (CommandError, OSError) as refused:
+        raise first_of(refused) from None
     if carrying.unreadable:
         raise CommandError(carrying.unreadable)
     has_failures = bool(carrying.failed or carrying.malformed)
@@ -59,6 +59,12 @@ async def _run(path: str, ordered: bool, source: int, sink: int) -> Exit:
     if carrying.is_interrupted:
         return Exit.INTERRUPTED
     return Exit.SOME_FAILED if has_failures else Exit.OK
+
+
+def first_of(group: BaseExceptionGroup[Exception]) -> Exception:
+    """The first that is no group itself."""
+    first = group.exceptions[0]
+    return first_of(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _complain(text: str) -> None:
