@@ -23,7 +23,12 @@ from collectorqueue.admin.observers import (
 )
 from collectorqueue.admin.scaler import ScalingPolicy
 from collectorqueue.checks import check_seconds, one_of
-from collectorqueue.errors import CollectorQueueError, ConfigError, WouldDeadlock
+from collectorqueue.errors import (
+    CollectorQueueError,
+    ConfigError,
+    QueueNotStarted,
+    WouldDeadlock,
+)
 from collectorqueue.flow.collector import (
     Collector,
     CollectorOptions,
@@ -214,28 +219,29 @@ class CollectorQueue(Standing):
         return register(key) if bare else register
 
     async def add_collector(self, collector: Collector) -> None:
-        """Enter a collector's lifecycle, then route to it.
+        """Enter a collector's lifecycle, then route to it; before that, the same for a
+        `dead_letter` collector of its own.
 
-        Raises DuplicateKey, and what the lifecycle raises; it is not registered then.
+        Raises DuplicateKey, QueueClosed if the queue is closed meanwhile, QueueNotStarted
+        while it is being started, and what the lifecycle raises; it is not registered then.
         """
+        if self._starting is not None:
+            raise QueueNotStarted(
+                "the queue is being started: add a collector before that, or after"
+            )
         running = self._running
         if running is None:
             self._registry.add(collector)
             return
-        step = self._registry.step_for(collector)
-        self._registry.reserve(step.key)
+        steps = self._registry.steps_for(collector)
+        self._registry.reserve(steps)
         try:
-            tenure = await running.enter(collector)
-            try:
-                await running.bind_late(step)
-            except BaseException:
-                if tenure is not None:
-                    await tenure.exit()
-                raise
-            running.keep(tenure)
-            self._registry.route_to(step)
+            tenures = await running.take_on(steps)
+            for tenure in tenures:
+                running.keep(tenure)
+            self._registry.route_to(steps[-1], steps[:-1])
         finally:
-            self._registry.release(step.key)
+            self._registry.release(steps)
 
     async def remove_collector(self, key: str) -> None:
         """Stop routing to a collector at once, wait for its running work, exit its lifecycle.

@@ -26,7 +26,8 @@ def contained(error: BaseException) -> None:
 
     What must end the program does so in the loop's next turn.
     """
-    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+    # By its type: what it says of its class may be anything.
+    if issubclass(type(error), (KeyboardInterrupt, SystemExit)):
         asyncio.get_running_loop().call_soon(reraise, error)
 
 

@@ -51,27 +51,40 @@ class Registry:
             inline=collector.is_inline,
         )
 
-    def reserve(self, key: str) -> None:
-        """Nobody else may take this key, until it is released."""
-        self._joining.add(key)
+    def steps_for(self, collector: Collector) -> list[Step]:
+        """The same, after that of its dead-letter collector, if nobody has that yet."""
+        step = self.step_for(collector)
+        return [*self._unknown_sink(collector.dead_letter), step]
 
-    def release(self, key: str) -> None:
-        """It has been registered, or will not be."""
-        self._joining.discard(key)
+    def reserve(self, steps: list[Step]) -> None:
+        """Nobody else may take their keys, until they are released."""
+        self._joining.update(step.key for step in steps)
+
+    def release(self, steps: list[Step]) -> None:
+        """They have been registered, or will not be."""
+        self._joining.difference_update(step.key for step in steps)
 
     def add_sink(self, sink: object) -> None:
         """A Collector that dead letters go to, unless it is known. Raises DuplicateKey."""
+        for step in self._unknown_sink(sink):
+            self._index.add_sink(step)
+
+    def _unknown_sink(self, sink: object) -> list[Step]:
         if not isinstance(sink, Collector):
-            return
+            return []
         known = self.steps.get(sink.key)
         if known is None:
-            self._index.add_sink(self.step_for(sink))
-        elif known.collector is not sink:
+            return [self.step_for(sink)]
+        if known.collector is not sink:
             raise DuplicateKey(sink.key)
+        return []
 
-    def route_to(self, step: Step) -> None:
-        """From now on events go there."""
-        self.add_sink(step.collector.dead_letter)
+    def route_to(self, step: Step, sinks: list[Step] | None = None) -> None:
+        """From now on events go there, and dead letters to its sinks."""
+        if sinks is None:
+            self.add_sink(step.collector.dead_letter)
+        for sink in sinks or ():
+            self._index.add_sink(sink)
         self._index.add(step, step.collector.topics)
         self._collectors[step.key] = step.collector
 

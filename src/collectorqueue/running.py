@@ -24,6 +24,7 @@ from collectorqueue.admin.metrics import Gauge, Ledger, PolicyStats
 from collectorqueue.admin.observers import DeadLettered, Observers, WorkerDied, WorkerStarted
 from collectorqueue.admin.report import Reporter
 from collectorqueue.admin.scaler import PoolScaler, PoolState
+from collectorqueue.errors import QueueClosed
 from collectorqueue.flow.collector import Collector
 from collectorqueue.flow.deadletters import DeadLetter, DeadLetters
 from collectorqueue.flow.drain import Drain
@@ -209,6 +210,28 @@ class Running:
         self._outlets[step.key] = outlet
         step.lead_out(outlet)
         step.rebind(outlet.call)
+
+    async def take_on(self, steps: list[Step]) -> list[Tenure | None]:
+        """Have collectors that come late ready, in order; their lifecycles, all entered.
+
+        Raises what those raise, or QueueClosed; those entered before are left then.
+        """
+        tenures: list[Tenure | None] = []
+        try:
+            for step in steps:
+                tenures.append(await self.enter(step.collector))
+                await self.bind_late(step)
+            if not self._core.is_open:
+                raise QueueClosed("the queue was closed while a collector was being added")
+        except BaseException:
+            for tenure in reversed(tenures):
+                error = None if tenure is None else await tenure.exit()
+                if error is not None:
+                    quietly(
+                        log, logging.ERROR, "a lifecycle failed to exit", exc_info=error
+                    )
+            raise
+        return tenures
 
     async def bind_late(self, step: Step) -> None:
         """Let a collector's step run that was added to a running queue.

@@ -18,11 +18,13 @@ from collectorqueue import (
     CollectorEvent,
     CollectorQueue,
     Outcome,
+    Payload,
+    RateLimit,
     Retry,
 )
 from collectorqueue.errors import QueueFull
 from tests.policies.support import Flaky
-from tests.support import Gate, ticks, virtual
+from tests.support import Gate, assert_closes, both_loops, ticks, virtual
 from tests.workers import handlers
 
 
@@ -269,3 +271,60 @@ async def test_what_cannot_observe_is_refused_and_not_kept() -> None:
         assert (await queue.publisher.request(1)).first().ok()
     with pytest.raises(TypeError, match="on_report is called in line"):
         CollectorQueue(on_report=later)
+
+
+class CancelsSome:
+    def __init__(self) -> None:
+        self.answers: list[bool] = []
+
+    def on_started(self, event: CollectorEvent) -> None:
+        if event.payload.value == "cancel":
+            self.answers.append(event.cancel())
+
+
+async def after_a_turn(payload: Payload[Any]) -> Any:
+    await asyncio.sleep(0)
+    return payload.value
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {}, {"runs_in": "thread"}, {"max_concurrency": 1}, {"retry": Retry(2, backoff=0)},
+        {"runs_in": "thread", "max_concurrency": 1}, {"rate_limit": RateLimit(1000)},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("several", [False, True])
+@both_loops
+async def test_an_event_may_be_cancelled_by_who_is_told_that_it_begins(
+    several: bool, options: Any
+) -> None:
+    """Nothing of it runs, and what it was let into is left."""
+    called: list[Any] = []
+
+    def work(payload: Payload[Any]) -> None:
+        called.append(payload.value)
+
+    collectors = [Collector("work", work, **options)]
+    if several:
+        collectors.append(Collector("too", after_a_turn, max_concurrency=1))
+    observer = CancelsSome()
+    queue = CollectorQueue(collectors, max_consumers=2)
+    async with queue:
+        queue.observe(observer)
+        values = ["first", "cancel", "cancel", "third", "cancel", "last"]
+        events = [queue.publisher.send_nowait(value) for value in values]
+        for event, value in zip(events, values, strict=True):
+            await event.wait(timeout=5)
+            cancelled = value == "cancel"
+            assert event.outcome is (Outcome.ABORTED if cancelled else Outcome.OK)
+        assert observer.answers == [True] * 3
+        assert sorted(called) == ["first", "last", "third"]
+        await ticks(3)  # a consumer joins the threads of an event after that has ended
+        assert queue.load.busy == 0
+        stats = queue.collector_stats()["work"]
+        assert stats.running == 0
+        async with asyncio.timeout(5):
+            await queue.remove_collector("work")
+    assert_closes(queue)

@@ -295,6 +295,31 @@ async def test_propagate_context_carries_the_senders_variables(runs_in: Any) -> 
         assert seen == [(value, value, precision) for value in range(10)]
 
 
+@pytest.mark.parametrize("consumers", [1, 3])
+@both_loops
+async def test_a_chain_of_events_that_send_the_next_keeps_no_scopes(consumers: int) -> None:
+    """Each begins with the context of the one before, and that must not hold all."""
+
+    async def step(payload: Payload[int]) -> None:
+        if payload.value:
+            queue.publisher.send_nowait(payload.value - 1)
+            await asyncio.sleep(0)  # the next may begin before this one ends
+
+    def scopes() -> int:
+        gc.collect()
+        return sum(type(each).__name__ == "Scope" for each in gc.get_objects())
+
+    queue = CollectorQueue(
+        [Collector("step", step)], propagate_context=True, max_consumers=consumers
+    )
+    async with queue:
+        before = scopes()
+        await queue.publisher.send(500)
+        while queue.ledger.ok <= 500:
+            await queue.publisher.wait()
+        assert scopes() - before < 10
+
+
 @both_loops
 async def test_a_nested_request_carries_the_handlers_variables() -> None:
     async def outer(payload: Payload[Any]) -> Any:

@@ -62,6 +62,109 @@ def test_queued_events_are_freed_on_a_small_stack_however_many(
     assert ended[0].aborted == ended[0].accepted == count
 
 
+CHAINS = """
+import sys, threading
+import collectorqueue as cq
+
+class Kept:
+    def __init__(self, value): self.value = value
+
+KINDS = {
+    "payload": cq.Payload,
+    "ok": cq.Ok,
+    "error": lambda before: cq.Error("text", before),
+    "list": lambda before: cq.ResultList([cq.Ok(before)]),
+    "mixed": lambda before: cq.Ok([cq.Payload(Kept(before))]),
+}
+
+def chain():
+    link = None
+    for _ in range(200_000):
+        link = KINDS[sys.argv[1]](link)
+
+threading.stack_size(1024 * 1024)
+thread = threading.Thread(target=chain)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["payload", "ok", "error", "list", "mixed"])
+def test_a_chain_of_ours_is_freed_on_a_small_stack_however_long(kind: str) -> None:
+    code, _, err = script(CHAINS, kind)
+    assert code == 0, err
+
+
+@pytest.mark.slow
+@both_loops
+async def test_a_chain_of_events_is_freed_too() -> None:
+    """Each was sent with the one before in its payload, and has it in its result."""
+    async with CollectorQueue([Collector("same", lambda payload: payload.value)]) as queue:
+        event = None
+        for _ in range(100_000):
+            event = queue.publisher.send_nowait([event])
+            await event
+        del event
+        gc.collect()
+    assert_closes(queue)
+
+
+# -- recursion ----------------------------------------------------------------------
+
+
+def ways_down(queue: CollectorQueue) -> dict[str, Any]:
+    send = queue.publisher
+
+    async def send_and_wait() -> None:
+        await (await send.send(1))
+
+    async def cancel() -> None:
+        send.send_nowait(1).cancel()
+
+    async def send_nowait() -> None:
+        send.send_nowait(1)
+
+    return {
+        "request": lambda: send.request(1),
+        "send and wait": send_and_wait,
+        "cancel": cancel,
+        "send_nowait": send_nowait,
+    }
+
+
+@pytest.mark.parametrize("way", ["request", "send and wait", "cancel", "send_nowait"])
+@pytest.mark.parametrize("overflow", ["wait", "drop_oldest"])
+@pytest.mark.parametrize("consumers", [1, 8])
+@both_loops
+async def test_a_caller_at_the_end_of_its_recursion_costs_nobody_else(
+    consumers: int, overflow: Any, way: str
+) -> None:
+    """What it does there either raises RecursionError and nothing is done, or it is done."""
+    queue = CollectorQueue(
+        [Collector("same", lambda payload: payload.value)],
+        max_consumers=consumers,
+        overflow=overflow,
+        capacity=100 if overflow == "drop_oldest" else 10_000,
+    )
+    async with queue:
+        step = ways_down(queue)[way]
+
+        async def walk() -> None:
+            await step()
+            await walk()
+
+        for _ in range(3):
+            with pytest.raises(RecursionError):
+                await walk()
+            assert await queue.publisher.call("same", 7) == 7
+        await queue.publisher.wait()
+        assert queue.load.busy == 0
+        # No slice of the loop's turn that never ends, nobody who is forgotten.
+        assert len(await queue.publisher.send_many(range(50))) == 50
+    assert_closes(queue)
+
+
 # -- clocks -------------------------------------------------------------------------
 
 

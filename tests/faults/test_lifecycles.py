@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,7 @@ import anyio
 import pytest
 
 from collectorqueue import Collector, CollectorQueue, Context, Ok, Outcome, Payload
-from collectorqueue.errors import DuplicateKey, UnknownKey
+from collectorqueue.errors import DuplicateKey, QueueClosed, QueueNotStarted, UnknownKey
 from tests.faults.harness import assert_closed, assert_serves, me
 from tests.support import Gate, Log, both_loops, ticks, until, virtual
 
@@ -312,6 +313,78 @@ async def test_a_collector_whose_lifecycle_fails_is_not_added() -> None:
         diary.fail_enter = ""
         await queue.add_collector(diary.collector("b"))
         await assert_serves(queue, keys="b")
+
+
+@both_loops
+async def test_a_dead_letter_collector_of_one_that_comes_late_is_entered_before_it() -> None:
+    diary = Diary()
+    names: list[str] = []
+
+    def keep(payload: Payload[Any]) -> None:
+        names.append(threading.current_thread().name)
+
+    def bad(payload: Payload[Any]) -> None:
+        raise ValueError
+
+    sink = diary.collector("sink", keep, runs_in="thread")
+    async with CollectorQueue() as queue:
+        await queue.add_collector(diary.collector("bad", bad, dead_letter=sink))
+        await queue.add_collector(diary.collector("bad too", bad, dead_letter=sink))
+        assert diary.lines == ["sink enters", "bad enters", "bad too enters"]
+        await queue.publisher.request(1)
+    assert len(names) == 2 and names[0].startswith("collectorqueue-")
+    assert diary.lines[3:] == ["bad too exits", "bad exits", "sink exits"]
+    assert_closed(queue)
+
+
+@both_loops
+async def test_one_that_fails_to_enter_takes_its_dead_letter_collector_along() -> None:
+    diary = Diary(fail_enter="b")
+    sink = diary.collector("sink")
+    async with CollectorQueue() as queue:
+        with pytest.raises(ValueError, match="enter b"):
+            await queue.add_collector(diary.collector("b", dead_letter=sink))
+        assert diary.lines == ["sink enters", "b fails to enter", "sink exits"]
+        diary.fail_enter = ""
+        await queue.add_collector(diary.collector("b", dead_letter=sink))
+
+
+@both_loops
+async def test_none_is_added_while_the_queue_is_being_started() -> None:
+    @asynccontextmanager
+    async def adding(ctx: Context) -> AsyncIterator[None]:
+        with pytest.raises(QueueNotStarted, match="is being started"):
+            await queue.add_collector(Collector("b", Log()))
+        yield
+
+    queue = CollectorQueue([Collector("a", Log(), lifecycle=adding)])
+    async with queue:
+        assert list(queue.collectors) == ["a"]
+
+
+@both_loops
+async def test_one_that_is_still_entered_when_the_queue_is_closed_is_left() -> None:
+    entering, lines = Gate(), []
+
+    @asynccontextmanager
+    async def slow(ctx: Context) -> AsyncIterator[None]:
+        await entering(Payload(None))
+        lines.append("entered")
+        yield
+        lines.append("left")
+
+    queue = CollectorQueue()
+    await queue.start()
+    adding = asyncio.create_task(queue.add_collector(Collector("b", Log(), lifecycle=slow)))
+    await ticks(3)
+    await queue.close()
+    entering.open()
+    with pytest.raises(QueueClosed):
+        await adding
+    assert lines == ["entered", "left"]
+    assert not queue.collectors
+    async with queue:
+        assert lines == ["entered", "left"]
 
 
 @both_loops

@@ -25,7 +25,7 @@ from collectorqueue import (
     QueueType,
 )
 from tests.faults.harness import assert_closed
-from tests.support import Gate, Log, both_loops, ticks, until
+from tests.support import Gate, Log, assert_closes, both_loops, ticks, until
 
 KINDS = pytest.mark.parametrize("queue_type", list(QueueType))
 
@@ -176,6 +176,43 @@ async def collected(*references: Any) -> None:
     gc.collect()
     left = [reference() for reference in references if reference() is not None]
     assert not left, [gc.get_referrers(each) for each in left]
+
+
+@pytest.mark.parametrize("count", [40, 200, 3000])
+@KINDS
+@both_loops
+async def test_what_is_let_go_of_may_send_and_cancel(
+    queue_type: QueueType, count: int
+) -> None:
+    """Destructors run where the queue drops the last reference to an event."""
+    late: list[CollectorEvent] = []
+    kept: list[CollectorEvent] = []
+
+    class Resource:
+        def __del__(self) -> None:
+            if queue.is_running:
+                late.append(queue.publisher.send_nowait("late"))
+                if len(late) % 3 == 0 and kept:
+                    kept.pop().cancel()
+
+    queue = CollectorQueue(
+        [Collector("same", lambda payload: None)], queue_type=queue_type, max_consumers=1,
+        capacity=100_000,
+    )  # fmt: skip
+    async with queue:
+        events = [queue.publisher.send_nowait(Resource()) for _ in range(count)]
+        kept += events[::5]
+        others = [event for at, event in enumerate(events) if at % 4 == 3]
+        chosen = [event for at, event in enumerate(events) if at % 4 != 3]
+        del events
+        while chosen:
+            chosen.pop().cancel()
+        await queue.publisher.wait()
+        while not all(event.is_done() for event in late):
+            await queue.publisher.wait()
+        assert all(event.is_done() for event in [*others, *late])
+        assert late
+    assert_closes(queue)
 
 
 @both_loops

@@ -264,3 +264,31 @@ async def test_naughty_strings_deliver_like_any_other() -> None:
 async def test_an_empty_topic_is_a_topic_like_any_other() -> None:
     async with CollectorQueue([Collector("a", lambda payload: 1, topics="")]) as queue:
         assert await queue.publisher.request(7, topics="") == [Ok(1)]
+
+
+class Shy(str):
+    def __hash__(self) -> int:
+        raise ValueError("no hash")
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("not equal, nor unequal")
+
+
+@both_loops
+async def test_a_name_is_text_whatever_its_class_makes_of_it() -> None:
+    collectors = [Collector("a", lambda payload: 1, topics=Shy("x")),
+                  Collector(Shy("b"), lambda payload: 2)]  # fmt: skip
+    async with CollectorQueue(collectors, max_consumers=1) as queue:
+        send = queue.publisher.request
+        for results in (
+            await send(0, topics=Shy("x")),
+            await send(0, topics=[Shy("x"), "y"]),
+            await send(0, keys=Shy("a")),
+        ):
+            assert results.first() == Ok(1)
+        assert len(await send(0, keys=[Shy("a"), Shy("b")])) == 2
+        payload = Payload(0, topics=Shy("x"))
+        assert payload.topics == ("x",) and type(payload.topics[0]) is str
+        assert list(queue.collectors) == ["a", "b"]
+        assert queue.load.busy == 0
+    assert_closes(queue)

@@ -16,6 +16,7 @@ from collectorqueue import (
     CollectorQueue,
     Delivery,
     Error,
+    EventPublisher,
     Ok,
     Outcome,
     Payload,
@@ -670,3 +671,13 @@ async def test_the_ledger_closes_at_every_instant_inside_handlers_too() -> None:
         assert ledger.accepted == 60 + ledger.unrouted
         assert min(ledger.ok, ledger.failed, ledger.unrouted, ledger.aborted) > 0
     assert checked > 100
+
+
+def test_a_publisher_that_was_not_made_to_its_end_is_of_no_queue() -> None:
+    class Mine(EventPublisher):
+        def __init__(self) -> None:
+            pass
+
+    for send in Mine().send_nowait, EventPublisher.__new__(EventPublisher).send_nowait:
+        with pytest.raises(QueueNotStarted):
+            send(1)

@@ -13,7 +13,16 @@ from typing import Any
 
 import pytest
 
-from collectorqueue import CollectorEvent, CollectorQueue, Error, Ok, Outcome, Payload
+from collectorqueue import (
+    Collector,
+    CollectorEvent,
+    CollectorQueue,
+    Error,
+    Ok,
+    Outcome,
+    Payload,
+)
+from collectorqueue._native.lanes import Probe
 from collectorqueue.errors import ConfigError, EventAborted, WrongLoop
 from tests.support import (
     Gate,
@@ -468,3 +477,23 @@ def test_in_virtual_time_a_wait_for_what_cannot_happen_is_seen() -> None:
 
     with pytest.raises(Hang):
         run_virtual(main(), leftovers=True)
+
+
+def test_what_an_event_makes_to_wait_with_is_made_by_it_alone() -> None:
+    event = Probe().put(Payload(1))
+    with pytest.raises(TypeError, match="made by an event"):
+        type(event.wait()).__new__(type(event.wait())).send(None)
+
+
+@both_loops
+async def test_a_wait_may_be_as_long_as_can_be_said() -> None:
+    gate = Gate()
+    async with CollectorQueue([Collector("gate", gate)]) as queue:
+        event = queue.publisher.send_nowait(1)
+        waits = [
+            asyncio.ensure_future(event.wait(timeout=timeout))
+            for timeout in (10**400, float("inf"), 1e300)
+        ]
+        await ticks(2)
+        gate.open()
+        assert len(await asyncio.gather(*waits)) == 3

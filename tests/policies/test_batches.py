@@ -328,6 +328,115 @@ async def test_events_may_be_cancelled_while_their_batch_begins(
     assert_closes(queue)
 
 
+@pytest.mark.parametrize("retry", [None, Retry(2, backoff=0)])
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("runs_in", ["loop", "thread"])
+@both_loops
+async def test_an_event_may_be_cancelled_while_its_batch_is_settled(
+    runs_in: Any, fails: bool, retry: Retry | None
+) -> None:
+    events: list[CollectorEvent] = []
+    answers: list[bool] = []
+
+    class Observer:
+        def on_settled(self, event: CollectorEvent) -> None:
+            if event is events[0]:
+                answers.append(events[1].cancel())
+
+    def handle(payloads: list[Payload[int]]) -> None:
+        if fails:
+            raise ValueError
+
+    collectors = [
+        Collector("batch", handle, batch=Batch(size=2), runs_in=runs_in, retry=retry),
+        Collector("after", lambda payload: payload.value),
+    ]
+    async with CollectorQueue(collectors, max_consumers=1) as queue:
+        queue.observe(Observer())
+        events += [queue.publisher.send_nowait(number, keys="batch") for number in range(2)]
+        for event in events:
+            await event
+        assert events[0].outcome is (Outcome.FAILED if fails else Outcome.OK)
+        assert answers == [True]
+        assert events[1].outcome is Outcome.ABORTED
+        assert await queue.publisher.call("after", 1) == 1
+    assert_closes(queue)
+
+
+class Longer(list[int]):
+    """Says that it is longer than it is, or shorter, or has other items."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __iter__(self) -> Any:
+        raise RuntimeError("not now")
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 5000])
+@both_loops
+async def test_a_list_cannot_lie_about_its_length(count: int) -> None:
+    def handle(payloads: list[Payload[int]]) -> list[int]:
+        return Longer(range(count))
+
+    async with CollectorQueue([Collector("b", handle, batch=Batch(size=2))]) as queue:
+        for event in [queue.publisher.send_nowait(number) for number in range(2)]:
+            result = (await event).first()
+            assert isinstance(result, Error)
+            assert f"got a list of {count}" in str(result.err)
+    assert_closes(queue)
+
+
+class Group:
+    """Its hash and what it equals may change, or not be had any more."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.refuses = False
+
+    def __hash__(self) -> int:
+        if self.refuses:
+            raise RuntimeError("no hash")
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Group) and self.name == other.name
+
+
+@pytest.mark.parametrize("how", ["changes", "refuses", "becomes another"])
+@pytest.mark.parametrize("cancel", [False, True])
+@both_loops
+async def test_a_group_may_change_while_its_batch_fills(cancel: bool, how: str) -> None:
+    groups: list[Group] = []
+
+    def by(payload: Payload[str]) -> Group:
+        groups.append(Group(payload.value))
+        return groups[-1]
+
+    batches = Batches()
+    collector = Collector(
+        "b", batches, batch=Batch(size=9, wait=0.02, by=by), max_concurrency=1
+    )
+    async with CollectorQueue([collector], max_consumers=1) as queue:
+        events = [queue.publisher.send_nowait(each) for each in "aabb"]
+        await ticks(5)
+        for group in groups:
+            if how == "refuses":
+                group.refuses = True
+            elif how == "changes" or group.name == "b":
+                group.name = "a" if how == "becomes another" else f"{group.name} changed"
+        if cancel:
+            assert events[0].cancel() and events[1].cancel()
+        later = [queue.publisher.send_nowait(each) for each in "aabbcdef" * 20]
+        for event in [*events, *later]:
+            await event
+        outcomes = [event.outcome for event in events]
+    expected = [Outcome.ABORTED] * 2 if cancel else [Outcome.OK] * 2
+    assert outcomes == [*expected, Outcome.OK, Outcome.OK]
+    assert {event.outcome for event in later} <= {Outcome.OK, Outcome.FAILED}
+    assert_closes(queue)
+
+
 @virtual
 async def test_what_was_cancelled_in_it_before_is_not_reported_as_left() -> None:
     async def handle(payloads: list[Payload[int]]) -> None:

@@ -123,6 +123,21 @@ async def test_a_sink_that_fails_loses_nothing(
 
 
 @virtual
+async def test_a_sink_that_is_registered_too_loses_nothing_either() -> None:
+    sink = Collector("sink", bad)
+    collectors = [sink, Collector("bad", bad), Collector("own", bad, dead_letter=sink)]
+    async with CollectorQueue(collectors, dead_letter=sink) as queue:
+        for key in "bad", "own":
+            await queue.publisher.request(key, keys=key)
+        await queue.publisher.wait()
+        assert [letter.collector for letter in queue.dead_letters] == ["bad", "own"]
+        # Sent on by hand, and failed by another: somebody's own business.
+        await queue.publisher.request(queue.dead_letters[0], keys="bad")
+        await queue.publisher.wait()
+        assert len(queue.dead_letters) == 2
+
+
+@virtual
 async def test_what_is_kept_has_a_bound() -> None:
     def refuse(letter: Any) -> None:
         raise OSError

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from collectorqueue import Collector, CollectorQueue, Error, Payload
+from collectorqueue import Collector, CollectorQueue, Error, Outcome, Payload
 from collectorqueue._native import clock as core_clock
-from collectorqueue.errors import WouldDeadlock
+from collectorqueue.errors import EventAborted, EventDropped, WouldDeadlock
 from collectorqueue.testing import (
     Stuck,
     TestQueue,
@@ -280,5 +280,30 @@ def test_a_handler_that_settles_its_own_queue_is_told() -> None:
             with queue.expecting(WouldDeadlock):
                 await queue.deliver(1, keys="outer")
             queue.assert_collected("inner", 2)
+
+    run_virtual(main())
+
+
+def test_what_was_given_up_before_it_began_was_not_collected() -> None:
+    async def work(payload: Payload[Any]) -> None:
+        await asyncio.sleep(1)
+
+    async def main() -> None:
+        limited = Collector("limited", work, max_concurrency=1)
+        async with TestQueue([limited]) as queue:
+            with queue.expecting(EventAborted, EventDropped):
+                runs, waits, late = [
+                    queue.publisher.send_nowait(number, ttl=0.5) for number in range(3)
+                ]
+                await asyncio.sleep(0.1)
+                waits.cancel()
+                await queue.settle()
+                assert late.outcome is Outcome.DROPPED
+                queue.assert_collected("limited", 0)
+                runs = queue.publisher.send_nowait(4)
+                await asyncio.sleep(0.1)
+                runs.cancel()
+                await queue.settle()
+                queue.assert_collected("limited", 0, 4)
 
     run_virtual(main())

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from collectorqueue import Context, Payload
+from collectorqueue import Context, Ok, Payload, ResultList
 from tests.liars import LIARS
 
 
@@ -70,6 +70,32 @@ async def value_later(payload: Payload[str]) -> Any:
 
 def values(payloads: list[Payload[str]]) -> list[Any]:
     return [value(each) for each in payloads]
+
+
+class Longer(list[Any]):
+    def __len__(self) -> int:
+        return 2
+
+    def __iter__(self) -> Any:
+        raise RuntimeError("not now")
+
+
+def longer(payloads: list[Payload[int]]) -> list[Any]:
+    return Longer(range(payloads[0].value))
+
+
+def as_result_list(payloads: list[Payload[int]]) -> ResultList:
+    return ResultList([Ok(each.value) for each in payloads])
+
+
+def large(payload: Payload[int]) -> bytes:
+    return b"x" * payload.value
+
+
+def talk(payload: Payload[int]) -> str:
+    for number in range(payload.value):
+        logging.getLogger("talk").warning("line %d %s", number, "x" * 200)
+    return "talked"
 
 
 def lie(payload: Payload[str]) -> None:

@@ -17,6 +17,7 @@ from collectorqueue import (
     Error,
     Ok,
     Outcome,
+    Retry,
 )
 from collectorqueue.errors import (
     ConfigError,
@@ -83,10 +84,29 @@ async def test_so_it_is_with_what_a_collector_returns(name: str) -> None:
         assert_closes(queue)
 
 
+@both_loops
+async def test_a_worker_with_a_loop_says_all_that_it_has_to_say(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A loop makes the socket that it reads such that a write may find no room."""
+    async with queue_of(
+        oddities.large, oddities.talk, oddities.value_later, workers=1
+    ) as queue:
+        for _ in range(2):
+            assert await queue.publisher.call("large", 20_000_000) == b"x" * 20_000_000
+            assert await queue.publisher.call("talk", 3_000) == "talked"
+        await until(lambda: caplog.text.count("line 2999") == 2)
+        assert stats_of(queue).died == 0
+    assert caplog.text.count("line ") == 6_000
+
+
+@pytest.mark.parametrize("retry", [None, Retry(2, backoff=0)])
 @pytest.mark.parametrize("name", LIARS)
 @both_loops
-async def test_an_exception_that_lies_costs_its_event_not_its_worker(name: str) -> None:
-    async with queue_of(oddities.lie, oddities.lie_later, workers=1) as queue:
+async def test_an_exception_that_lies_costs_its_event_not_its_worker(
+    name: str, retry: Retry | None
+) -> None:
+    async with queue_of(oddities.lie, oddities.lie_later, workers=1, retry=retry) as queue:
         for key in "lie", "lie_later":
             event = await queue.publisher.send(name, keys=key)
             result = (await event).first()
@@ -156,6 +176,27 @@ async def test_a_path_that_is_no_text_is_passed_over_as_python_does(
     monkeypatch.setattr(sys, "path", [*sys.path, tmp_path])
     async with queue_of(handlers.same, workers=1) as queue:
         assert await queue.publisher.call("same", 1) == 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+@both_loops
+async def test_a_list_for_a_batch_cannot_lie_about_its_length(count: int) -> None:
+    collector = Collector("b", oddities.longer, runs_in="process", batch=Batch(size=2))
+    async with CollectorQueue([collector], workers=1) as queue:
+        for event in [queue.publisher.send_nowait(count) for _ in range(2)]:
+            result = (await event).first()
+            assert isinstance(result, Error)
+            assert f"got a list of {count}" in str(result.err)
+
+
+@both_loops
+async def test_a_batch_may_be_answered_with_a_result_list() -> None:
+    collector = Collector(
+        "b", oddities.as_result_list, runs_in="process", batch=Batch(size=2)
+    )
+    async with CollectorQueue([collector], workers=1) as queue:
+        events = [queue.publisher.send_nowait(number) for number in range(2)]
+        assert [(await event).first() for event in events] == [Ok(0), Ok(1)]
 
 
 @both_loops

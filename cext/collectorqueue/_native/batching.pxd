@@ -16,11 +16,13 @@ cdef class Batching(Holder):
     cdef object measure             # (payload) -> bytes
     cdef object by                  # (payload) -> group; None: there is one
     cdef readonly Gate gate         # of whole batches; None: no limit
-    cdef dict filling               # group -> Batched
+    cdef dict filling               # Batched -> None: those that are open
+    cdef dict by_group              # group -> Batched, maybe one that was closed
 
     cdef int add(self, CollectorEvent run, int64_t now) except -1
-    cdef int put_in(self, CollectorEvent run, object group, Py_ssize_t size,
-                    int64_t now) except -1
+    cdef int put_in(self, CollectorEvent run, Batched batch, object group,
+                    Py_ssize_t size, int64_t now) except -1
+    cdef int forget_closed(self, Batched batch) except -1
     cdef int fail(self, CollectorEvent run, BaseException exc) except -1
     cdef int close(self, Batched batch, str trigger, int64_t now) except -1
     cdef int add_alone(self, CollectorEvent run, int64_t now) except -1
@@ -32,6 +34,7 @@ cdef class Batched(Bundle):
     cdef Py_ssize_t bytes
     cdef readonly str trigger       # why it was closed
     cdef bint is_thinned            # some of it have been cancelled as it ran, or began
+    cdef bint is_over               # its results are being given out
 
     cdef Py_ssize_t still_waiting(self) except -1
     cdef list begin(self, Step step, int64_t now)

@@ -4,6 +4,7 @@ Rules of residence: from a single event to a batch that waits for a consumer. Un
 events are queued and hold no consumer; a batch is one run, and holds one.
 """
 cimport cython
+from cpython.list cimport PyList_Check, PyList_GetSlice
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.clock cimport monotonic_ns
@@ -22,6 +23,9 @@ from collectorqueue._native.results cimport Error, Ok, ResultList, as_result, er
 from collectorqueue._native.sums cimport count_free
 
 from collectorqueue.errors import EventAborted
+
+cdef extern from "Python.h":
+    const Py_ssize_t PY_SSIZE_T_MAX
 
 
 class Payloads(list):
@@ -53,33 +57,37 @@ cdef class Batching(Holder):
         self.by = by
         self.gate = gate
         self.filling = {}
+        self.by_group = {}
 
     cdef int add(self, CollectorEvent run, int64_t now) except -1:
         """Take a run in: its batch may be full by that."""
         cdef Core core = <Core>self.home.hub
+        cdef Batched batch
         cdef Py_ssize_t size = 0
         run.flags |= ROUTED
         if core.tries and run in core.tries:
             return self.add_alone(run, now)
+        if self.by is None and not self.most_bytes:
+            return self.put_in(run, self.by_group.get(None), None, 0, now)
         group = None
-        if self.by is not None or self.most_bytes:
-            try:
-                if self.by is not None:
-                    group = self.by(run.payload)
-                    self.filling.get(group)     # it may refuse to be hashed or compared
-                if self.most_bytes:
-                    size = self.measure(run.payload.value)
-            except BaseException as exc:
-                return self.fail(run, exc)
-            if run.state != QUEUED:
-                return 0        # that has cancelled it
-        return self.put_in(run, group, size, now)
+        try:
+            if self.by is not None:
+                group = self.by(run.payload)
+            if self.most_bytes:
+                size = self.measure(run.payload.value)
+            batch = self.by_group.get(group)    # it may refuse to be hashed or compared
+        except BaseException as exc:
+            return self.fail(run, exc)
+        if run.state != QUEUED:
+            return 0        # that has cancelled it
+        return self.put_in(run, batch, group, size, now)
 
-    cdef int put_in(self, CollectorEvent run, object group, Py_ssize_t size,
-                    int64_t now) except -1:
+    cdef int put_in(self, CollectorEvent run, Batched batch, object group,
+                    Py_ssize_t size, int64_t now) except -1:
         cdef Core core = <Core>self.home.hub
-        cdef Batched batch = self.filling.get(group)
         cdef KeyLine line
+        if batch is not None and batch.trigger is not None:
+            batch = None        # closed; its group has changed since, and was not found
         if batch is not None and self.most_bytes and batch.bytes + size > self.most_bytes:
             self.close(batch, "bytes", now)
             batch = None
@@ -96,7 +104,11 @@ cdef class Batching(Holder):
             batch.batching = self
             batch.group = group
             batch.items = []
-            self.filling[group] = batch
+            try:
+                self.by_group[group] = batch
+            except BaseException as exc:
+                return self.fail(run, exc)
+            self.filling[batch] = None
             core.batches[self] = None
             core.timers.set_alarm(batch, now + self.wait_ns)
         core.stand_apart(run, IN_BATCH)
@@ -123,14 +135,16 @@ cdef class Batching(Holder):
 
     cdef int close(self, Batched batch, str trigger, int64_t now) except -1:
         """It takes no more: one run stands for it from now on."""
+        if batch.trigger is not None:
+            return 0
         cdef Core core = <Core>self.home.hub
         cdef CollectorEvent first = batch.items[0]
         cdef CollectorEvent item
         cdef CollectorEvent run = stand_in(first, self.step, BATCH, batch)
         batch.trigger = trigger
         batch.due_ns = 0
-        if self.filling.get(batch.group) is batch:
-            del self.filling[batch.group]
+        if batch in self.filling:
+            self.forget_closed(batch)
             if not self.filling:
                 core.batches.pop(self, None)
         if core.lines:
@@ -141,6 +155,23 @@ cdef class Batching(Holder):
             return (<Step>self.step).outlet.offer(run, now)
         if self.gate is None or self.gate.admit(run, now):
             core.put_back(run)
+        return 0
+
+    cdef int forget_closed(self, Batched batch) except -1:
+        cdef Batched other
+        del self.filling[batch]
+        try:
+            if self.by_group.get(batch.group) is batch:
+                del self.by_group[batch.group]
+        except BaseException:
+            pass    # a group that can be hashed no more, or is another by now
+        if len(self.by_group) > 2 * len(self.filling) + 16:
+            self.by_group = {}
+            for other in self.filling:
+                try:
+                    self.by_group[other.group] = other
+                except BaseException:
+                    continue    # it is closed when its time comes
         return 0
 
     cdef int add_alone(self, CollectorEvent run, int64_t now) except -1:
@@ -155,7 +186,7 @@ cdef class Batching(Holder):
 
     cdef int flush(self) except -1:
         cdef int64_t now = monotonic_ns()
-        for batch in list(self.filling.values()):
+        for batch in list(self.filling):
             self.close(batch, "flush", now)
         return 0
 
@@ -165,7 +196,7 @@ cdef class Batching(Holder):
     cdef list runs(self):
         cdef Batched batch
         found = []
-        for batch in self.filling.values():
+        for batch in self.filling:
             found += batch.items
         return found
 
@@ -240,6 +271,7 @@ cdef class Batched(Bundle):
         cdef list answers = answers_of(answer, len(self.items))
         cdef Py_ssize_t at
         cdef Py_ssize_t good = 0
+        self.is_over = True
         for at in range(len(answers)):
             item = <CollectorEvent>self.items[at]
             if type(<object>answers[at]) is Ok:
@@ -257,7 +289,7 @@ cdef class Batched(Bundle):
         cdef Core core = <Core>self.batching.home.hub
         cdef CollectorEvent item
         cdef Gathering gathering
-        cdef bint wanted = False
+        cdef bint wanted = self.is_over     # an observer cancels: nothing is left to stop
         self.is_thinned = True
         for item in self.items:
             if item is event:
@@ -287,13 +319,17 @@ cdef class Batched(Bundle):
 
 cdef list answers_of(object value, Py_ssize_t count):
     """What each of so many events gets of a batch's answer: a list has one for each."""
+    cdef list several
+    # One of our own: a list may say that it is longer than it is, or change meanwhile.
     if type(value) is ResultList:
-        value = list(value)
-    if not isinstance(value, list):
+        several = (<ResultList>value).data[:]
+    elif PyList_Check(value):
+        several = PyList_GetSlice(value, 0, PY_SSIZE_T_MAX)
+    else:
         return [value] * count
-    if len(value) != count:
-        return [error_from(wrong_length(count, len(value)))] * count
-    return [as_result(each) for each in value]
+    if len(several) != count:
+        return [error_from(wrong_length(count, len(several)))] * count
+    return [as_result(each) for each in several]
 
 
 def wrong_length(Py_ssize_t count, Py_ssize_t got):

@@ -15,6 +15,7 @@ cdef class Collecting(Spreading):
     cdef int start_stray(self, CollectorEvent run, Step step) except -1
     cdef bint divert(self, CollectorEvent run, Step step, bint admitted) except -1
     cdef int send_part(self, CollectorEvent run, Step step) except -1
+    cdef int not_begun(self, object route) except -1
     cdef object ask_router(self)
     cdef int start_part(self, CollectorEvent run, Step step) except -1
     cdef int start_batch(self, CollectorEvent run, Step step) except -1

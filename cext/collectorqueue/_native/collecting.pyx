@@ -52,7 +52,8 @@ cdef class Collecting(Spreading):
             event.route = route
             if (<Step>route).policies & DIVERTS and self.divert(event, <Step>route, False):
                 return FREE
-        self.core.take_out(event, self.now)
+        if not self.core.take_out(event, self.now):
+            return self.not_begun(route)
         count_ns(&self.core.times.waits, self.now - event.sent_ns)
         if type(route) is Step:
             if self.begin(<Step>route, event, event.payload) == SUSPENDED:
@@ -65,6 +66,13 @@ cdef class Collecting(Spreading):
             self.close_event()
             return FREE
         return self.start_several(<tuple>route)
+
+    cdef int not_begun(self, object route) except -1:
+        """The event in hand was cancelled as it began."""
+        if type(route) is Step and (<Step>route).gate is not None:
+            (<Step>route).gate.leave()
+        self.close_event()
+        return FREE
 
     cdef object ask_router(self):
         """The route a custom router selects; None: it failed, or has cancelled the event."""
@@ -114,7 +122,8 @@ cdef class Collecting(Spreading):
         run.flags &= ~ROUTED
         if run.start_ns == 0:
             count_ns(&self.core.times.waits, self.now - run.sent_ns)
-        self.core.take_out(run, self.now)
+        if not self.core.take_out(run, self.now):
+            return self.not_begun(step)
         if self.begin(step, run, run.payload) == SUSPENDED:
             return WAITING
         return self.own_part_done()

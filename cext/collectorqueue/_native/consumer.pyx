@@ -34,7 +34,7 @@ cdef object leave_task = asyncio.tasks._leave_task
 cdef class Consumer(Collecting):
     """One competing consumer. Made, started and replaced by the pool."""
 
-    def __cinit__(self, Core core, make_branch, CollectorEvent only=None):
+    def __cinit__(self, Core core not None, make_branch, CollectorEvent only=None):
         self.core = core
         self.make_branch = make_branch
         self.only = only
@@ -114,9 +114,13 @@ cdef class Consumer(Collecting):
         self.stage = ENDED
         self.core.seats.pop(self, None)
         if self.event is not None:
+            was_queued = self.event.state == QUEUED
             for event in events_of(self.event):
                 self.core.settle(event, FAILED, error_from(exc), monotonic_ns())
-            self.close_event()
+            if was_queued:
+                self.forget_event()     # it made nobody busy
+            else:
+                self.close_event()
         return self.expect_successor()
 
     cdef int collect_now(self, object caller) except -1:

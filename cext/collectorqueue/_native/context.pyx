@@ -16,7 +16,7 @@ import contextvars
 cimport cython
 from cpython.ref cimport PyObject
 
-from collectorqueue._native.event cimport CollectorEvent
+from collectorqueue._native.event cimport OK, CollectorEvent
 
 cdef extern from "Python.h":
     object PyContext_Copy(object context)
@@ -57,6 +57,24 @@ cdef object scoped_copy(object base, Scope scope):
     return copy
 
 
+cdef Scope those_that_live(Scope innermost):
+    """A chain of scopes without those whose event is over: one event may send the next for
+    ever."""
+    cdef Scope scope
+    while innermost is not None and is_over(innermost):
+        innermost = innermost.parent
+    scope = innermost
+    while scope is not None:
+        while scope.parent is not None and is_over(scope.parent):
+            scope.parent = scope.parent.parent
+        scope = scope.parent
+    return innermost
+
+
+cdef inline bint is_over(Scope scope) noexcept:
+    return scope.event is None or scope.event.state >= OK
+
+
 @cython.final
 cdef class RunContext:
     """The context of one run after the other, each as good as new."""
@@ -69,7 +87,7 @@ cdef class RunContext:
         step_out(self)
         self.scope = Scope.__new__(Scope)
         if event.result is not None:
-            self.scope.parent = event.result.get(SCOPE)
+            self.scope.parent = those_that_live(event.result.get(SCOPE))
             self.context = scoped_copy(event.result, self.scope)
             self.variables = None
         else:

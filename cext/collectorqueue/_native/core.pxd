@@ -13,7 +13,8 @@ cdef class Core(Intake):
     # who waits
     cdef object when_empty
 
-    cdef list beginning             # Bundles whose items begin now, one within the other
+    # events, and Bundles of them, that begin while others are told so, one within the other
+    cdef list beginning
 
     # what is done elsewhere
     cdef object on_freed            # (): a consumer is free, others wait; or None
@@ -25,7 +26,8 @@ cdef class Core(Intake):
     cdef public object on_settled   # (event)
 
     cdef CollectorEvent take(self, int64_t now)
-    cdef int take_out(self, CollectorEvent event, int64_t now) except -1
+    cdef bint take_out(self, CollectorEvent event, int64_t now) except -1
+    cdef bint tell_started(self, CollectorEvent event) except -1
     cdef int leave_lane(self, CollectorEvent event) except -1
     cdef int begin_item(self, CollectorEvent item, int64_t now) except -1
     cdef int count_helper(self, int64_t now) except -1

@@ -214,8 +214,8 @@ cdef class Core(Intake):
                 continue                    # the loop was held up, no timer could ring
             return event
 
-    cdef int take_out(self, CollectorEvent event, int64_t now) except -1:
-        """From queued to in flight."""
+    cdef bint take_out(self, CollectorEvent event, int64_t now) except -1:
+        """From queued to in flight; False: it has been cancelled by who was told of that."""
         event.state = RUNNING
         event.start_ns = now
         self.queued_bytes -= event.size
@@ -227,9 +227,15 @@ cdef class Core(Intake):
             self.sweep_timers()
         if self.parked:
             self.admit()
-        if self.on_started is not None:
+        return self.on_started is None or self.tell_started(event)
+
+    cdef bint tell_started(self, CollectorEvent event) except -1:
+        self.beginning.append(event)
+        try:
             self.on_started(event)
-        return 0
+        finally:
+            self.beginning.pop()
+        return event.state == RUNNING
 
     cdef int begin_item(self, CollectorEvent item, int64_t now) except -1:
         """From queued to in flight, as one of a batch: that makes one consumer busy."""
@@ -370,9 +376,13 @@ cdef class Core(Intake):
             self.withdraw(event, ABORTED, EventAborted("cancelled before it started"))
             return True
         cdef bint found = False
-        for bundle in self.beginning:
-            if event in events_of_all((<Bundle>bundle).items):
-                (<Bundle>bundle).abort_item(event, "cancelled before its batch ran")
+        for each in self.beginning:
+            if each is event:
+                self.settle(event, ABORTED, Error(EventAborted("cancelled as it began")),
+                            monotonic_ns())
+                return True
+            if isinstance(each, Bundle) and event in events_of_all((<Bundle>each).items):
+                (<Bundle>each).abort_item(event, "cancelled before its batch ran")
                 found = True
         for seat in list(self.seats):
             if (<Seat>seat).event is event:

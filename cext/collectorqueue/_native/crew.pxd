@@ -28,7 +28,7 @@ cdef class Crew(Elsewhere):
 
     cdef list errands(self)
     cdef Window choose(self, Remote outlet)
-    cdef int take_out(self, CollectorEvent event, int64_t now) except -1
+    cdef bint take_out(self, CollectorEvent event, Remote outlet, int64_t now) except -1
     cdef int start(self, CollectorEvent event, Remote outlet, Window window,
                    int64_t now) except -1
     cdef int start_lot(self, CollectorEvent run, Remote outlet, Window window,

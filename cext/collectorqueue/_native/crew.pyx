@@ -133,11 +133,13 @@ cdef class Crew(Elsewhere):
                 least = window
         return least
 
-    cdef int take_out(self, CollectorEvent event, int64_t now) except -1:
-        """It leaves the queue, and no consumer is busy with it."""
-        self.core.take_out(event, now)
+    cdef bint take_out(self, CollectorEvent event, Remote outlet, int64_t now) except -1:
+        """It leaves the queue, and no consumer is busy with it; False: it was cancelled."""
+        cdef bint begins = self.core.take_out(event, now)
         count_free(self.core, now)
-        return 0
+        if not begins and (<Step>outlet.step).gate is not None:
+            (<Step>outlet.step).gate.leave()
+        return begins
 
     cdef int start(self, CollectorEvent event, Remote outlet, Window window,
                    int64_t now) except -1:
@@ -145,7 +147,8 @@ cdef class Crew(Elsewhere):
         if event.flags & BATCH:
             return self.start_lot(event, outlet, window, now)
         errand = Errand.__new__(Errand)
-        self.take_out(event, now)
+        if not self.take_out(event, outlet, now):
+            return 0
         errand.event = event
         errand.payload = event.payload
         errand.outlet = outlet

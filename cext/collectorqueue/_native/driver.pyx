@@ -293,7 +293,7 @@ cdef class Driver(Seat):
     cdef int weigh_cancels(self, object exc) except -1:
         """The run is over and its task was asked to cancel: by whom, and was it heard?"""
         # Raised by itself, it is not the one that the task still has to deliver.
-        heard = self.delivered and isinstance(exc, CancelledError)
+        heard = self.delivered and issubclass(type(exc), CancelledError)
         if self.cancels > self.own_cancels + self.our_cancels:
             self.leaving = True
             if heard:

@@ -15,6 +15,7 @@ from libc.stdint cimport int64_t
 from collectorqueue._native.awaiting cimport (
     CQ_RETURNED, CQ_SUSPENDED, Step_function, forget_stop, handed_over, owned,
 )
+from collectorqueue._native.headroom cimport FRAMES, give_frames
 from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.results cimport ResultList, sealed_list
 from collectorqueue._native.untracked cimport track
@@ -38,6 +39,7 @@ cdef tuple OUTCOMES = (
 )
 
 
+cdef double LONGEST_S = 1e9        # 30 years, and what any loop can add up
 cdef Py_ssize_t WOKEN_A_TURN = 256     # about half a millisecond of theirs
 
 
@@ -128,6 +130,8 @@ cdef class CollectorEvent:
                 raise TypeError(f"timeout must be a number of seconds, got {timeout!r}")
             if not timeout >= 0:
                 raise ConfigError(f"timeout must not be negative, got {timeout!r}")
+            if timeout > LONGEST_S:
+                timeout = LONGEST_S
         cdef EventWait wait = EventWait.__new__(EventWait)
         wait.event = self
         wait.timeout = timeout
@@ -147,7 +151,11 @@ cdef class CollectorEvent:
         """
         if self.state >= OK or self.home.hub is NULL:
             return False
-        return (<Hub>self.home.hub).cancel_event(self)
+        give_frames(FRAMES)
+        try:
+            return (<Hub>self.home.hub).cancel_event(self)
+        finally:
+            give_frames(-FRAMES)
 
     def wait_time(self):
         """Nanoseconds from being sent until first started; 0 until then."""
@@ -279,9 +287,15 @@ cdef class EventWait:
     cdef int step(self, PyObject **out) except -1:
         """As a coroutine's: suspended on a future, or returned the results."""
         if not self.begun:
+            if self.event is None:
+                raise TypeError("a wait is made by an event's wait()")
             self.begun = True
             if self.event.state < OK:
-                self.begin()
+                give_frames(FRAMES)
+                try:
+                    self.begin()
+                finally:
+                    give_frames(-FRAMES)
                 out[0] = handed_over(self.future)
                 return CQ_SUSPENDED
         elif self.future is not None:
@@ -298,6 +312,7 @@ cdef class EventWait:
     cdef int begin(self) except -1:
         cdef CollectorEvent event = self.event
         loop = asyncio.get_running_loop()
+        future = loop.create_future()   # it may fail: before anything is noted
         if event.home.hub is not NULL:
             hub = <Hub>event.home.hub
             if hub.loop is not loop:
@@ -306,11 +321,15 @@ cdef class EventWait:
                     f"got {loop!r}"
                 )
             hub.begin_wait(self)
-        self.future = loop.create_future()
-        add_waiter(event, self.future)
+        self.future = future
+        add_waiter(event, future)
         if self.timeout is not None:
-            self.timer = loop.call_later(self.timeout, self.expire)
-        self.future._asyncio_future_blocking = True
+            try:
+                self.timer = loop.call_later(self.timeout, self.expire)
+            except BaseException:
+                self.finish()
+                raise
+        future._asyncio_future_blocking = True
         return 0
 
     def expire(self):

@@ -21,6 +21,7 @@ from collectorqueue._native.plan cimport Step
 from collectorqueue._native.postponed cimport AGAIN, TOO_LATE
 from collectorqueue._native.results cimport Error, Ok, sealed_list
 from collectorqueue._native.seats cimport Seat
+from collectorqueue._native.sums cimport count_free
 
 from collectorqueue.errors import EventAborted
 
@@ -117,7 +118,11 @@ cdef class Gathering(Parts):
         self.active += 1
         if self.event.state == QUEUED:
             self.core.gatherings.pop(self.event, None)
-            self.core.take_out(self.event, now)
+            if not self.core.take_out(self.event, now):
+                count_free(self.core, now)
+                self.drop_waiting()
+                self.results = None
+                return False
             self.event.start_ns = first_start
         else:
             self.core.count_helper(now)

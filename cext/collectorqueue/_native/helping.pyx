@@ -11,6 +11,7 @@ from collectorqueue._native.event cimport (
     BATCH, BEHIND, ELSEWHERE, HELD_BACK, IN_HAND, IN_LANE, OK, PART, QUEUED, ROUTED, RUNNING,
     CollectorEvent, EventWait,
 )
+from collectorqueue._native.headroom cimport FRAMES, give_frames
 from collectorqueue._native.holders cimport events_of
 from collectorqueue._native.keyline cimport KeyLine
 from collectorqueue._native.outlet cimport Elsewhere
@@ -31,12 +32,16 @@ cdef class Helping(Postponed):
 
     cdef int call_for_help(self) except -1:
         """A consumer must wait inside a handler while events are queued."""
-        if self.idle:
-            self.wake_one()
-        elif self.consumers < self.max_consumers:
-            self.on_short()
-        elif self.waits.uncovered:
-            self.cover()
+        give_frames(FRAMES)
+        try:
+            if self.idle:
+                self.wake_one()
+            elif self.consumers < self.max_consumers:
+                self.on_short()
+            elif self.waits.uncovered:
+                self.cover()
+        finally:
+            give_frames(-FRAMES)
         return 0
 
     def in_lane(self):

@@ -14,6 +14,7 @@ from collectorqueue._native.event cimport (
     ABORTED, BEHIND, DELAYED, DROPPED, IN_HAND, KEYED, QUEUED, ROUTED,
     CollectorEvent, new_event,
 )
+from collectorqueue._native.headroom cimport FRAMES, give_frames
 from collectorqueue._native.helping cimport Helping
 from collectorqueue._native.lanes cimport Lane, LifoLane
 from collectorqueue._native.payload cimport Payload
@@ -159,6 +160,7 @@ cdef class Intake(Helping):
             return False
         self.oldest_dropped += 1
         self.reserved += 1      # the place is not for those who are told of the drop
+        give_frames(FRAMES)
         try:
             self.withdraw(worst, DROPPED, EventDropped(
                 "dropped for a newer one: the queue was full, its capacity is "
@@ -166,6 +168,7 @@ cdef class Intake(Helping):
             if self.on_overflow is not None:
                 self.on_overflow()
         finally:
+            give_frames(-FRAMES)
             self.reserved -= 1
         return True
 

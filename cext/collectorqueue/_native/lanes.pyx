@@ -2,6 +2,8 @@
 
 Rules of residence: order only. Bounds, senders and counts live in the core; no sentinel
 ever enters a lane. Events sit in a Python list, so that the garbage collector sees them.
+The last reference to an event may be one of a lane, and then the destructor of its payload
+runs, which may send and cancel: nothing is let go before the lane is in order again.
 An event that ends while it waits (cancelled, expired) stays as a dead entry until its turn
 or until dead entries are the majority, so giving one up costs O(1) on average.
 """
@@ -20,6 +22,11 @@ from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.ranks cimport Ranks, size_of, slot_put, slot_take
 from collectorqueue._native.untracked cimport track
 from collectorqueue._native.worst cimport Worst, number_of
+
+cdef extern from "Python.h":
+    bint PyGC_Disable()
+    bint PyGC_Enable()
+
 
 class QueueType(enum.StrEnum):
     """In which order queued events are taken."""
@@ -105,9 +112,16 @@ cdef class Lane:
 
         Sweeps when such are the majority.
         """
+        cdef bint collects
         self.gone += 1
         if self.gone > FEW and self.gone * 2 > self.used:
-            self.refill([event for event in self.events() if event is not left])
+            # Before Python 3.12 it may collect at any allocation, and so run destructors.
+            collects = PyGC_Disable()
+            try:
+                self.refill([event for event in self.events() if event is not left])
+            finally:
+                if collects:
+                    PyGC_Enable()
         return 0
 
     cdef int bury(self, CollectorEvent left) except -1:
@@ -160,9 +174,10 @@ cdef class FifoLane(Lane):
         return 0
 
     cdef CollectorEvent pop(self):
-        cdef Py_ssize_t size = size_of(<PyObject *>self.slots)
+        cdef Py_ssize_t size
         cdef CollectorEvent event
         while self.used:
+            size = size_of(<PyObject *>self.slots)
             event = <CollectorEvent>slot_take(<PyObject *>self.slots, self.head)
             self.used -= 1
             # Empty: from the start again, where the places are still in the cache.
@@ -170,7 +185,8 @@ cdef class FifoLane(Lane):
             if holds(self, event):
                 return event
             self.gone -= 1
-        if size > KEPT:
+            event = None
+        if size_of(<PyObject *>self.slots) > KEPT:
             self.slots = [None] * SMALLEST
         return None
 
@@ -184,9 +200,10 @@ cdef class FifoLane(Lane):
         return None
 
     cdef CollectorEvent first(self):
-        cdef Py_ssize_t size = len(self.slots)
+        cdef Py_ssize_t size
         cdef CollectorEvent event
         while self.used:
+            size = len(self.slots)
             event = <CollectorEvent>self.slots[self.head]
             if holds(self, event):
                 return event
@@ -194,6 +211,7 @@ cdef class FifoLane(Lane):
             self.used -= 1
             self.gone -= 1
             self.head = (self.head + 1) & (size - 1) if self.used else 0
+            event = None
         return None
 
     cdef Lane put_back(self, CollectorEvent event):
@@ -203,10 +221,15 @@ cdef class FifoLane(Lane):
 
     cdef int grow(self) except -1:
         cdef Py_ssize_t size = len(self.slots)
-        # Laid out from the start again, so that the new mask fits.
-        slots = self.slots[self.head:] + self.slots[:self.head] + [None] * size
-        self.slots = slots
-        self.head = 0
+        cdef bint collects = PyGC_Disable()     # see forget
+        try:
+            # Laid out from the start again, so that the new mask fits.
+            slots = self.slots[self.head:] + self.slots[:self.head] + [None] * size
+            self.slots = slots
+            self.head = 0
+        finally:
+            if collects:
+                PyGC_Enable()
         return 0
 
     cdef list events(self):
@@ -223,6 +246,7 @@ cdef class FifoLane(Lane):
         cdef Py_ssize_t size = SMALLEST
         while size < len(events):
             size *= 2
+        before = self.slots     # until this returns
         self.slots = events + [None] * (size - len(events))
         self.head = 0
         self.used = len(events)
@@ -258,14 +282,12 @@ cdef class MergingLane(Lane):
         return self
 
     cdef CollectorEvent pop(self):
-        cdef CollectorEvent event, other
-        if not self.returned.used and not self.late.used:
-            event = self.ring.pop()
-        elif not self.ring.used and not self.late.used:
-            event = self.returned.pop()
-            if event is not None:
-                event.flags &= ~RETURNED
-        else:
+        cdef CollectorEvent event = None, other
+        cdef Lane lane
+        while event is None and (self.ring.used or self.returned.used or self.late.used):
+            if not self.returned.used and not self.late.used:
+                event = self.ring.pop()
+                break
             event = self.ring.first()
             other = self.returned.first()
             if event is None or (other is not None and other.id < event.id):
@@ -273,10 +295,14 @@ cdef class MergingLane(Lane):
             other = self.late.first()
             if event is None or (other is not None and other.id < event.id):
                 event = other
-            if event is not None:
-                (self.late if event.flags & LATE
-                 else self.returned if event.flags & RETURNED else self.ring).pop()
-                event.flags &= ~(LATE | RETURNED)
+            if event is None:
+                continue
+            lane = (self.late if event.flags & LATE
+                    else self.returned if event.flags & RETURNED else self.ring)
+            # Another, or none, if what was let go of meanwhile has cancelled it.
+            event = lane.pop()
+        if event is not None:
+            event.flags &= ~(LATE | RETURNED)
         self.add_up()
         return event
 
@@ -339,6 +365,7 @@ cdef class LifoLane(Lane):
             if holds(self, event):
                 return event
             self.gone -= 1
+            event = None
         self.bottom = 0
         if len(self.slots) > KEPT:
             self.slots = [None] * SMALLEST
@@ -370,6 +397,7 @@ cdef class LifoLane(Lane):
         cdef Py_ssize_t size = SMALLEST
         while size < len(events):
             size *= 2
+        before = self.slots     # until this returns
         self.slots = events[::-1] + [None] * (size - len(events))
         self.bottom = 0
         self.used = len(events)
@@ -418,6 +446,7 @@ cdef class PriorityLane(Lane):
                     self.worst.trim(event, self.used)
                 return event
             self.gone -= 1
+            event = None
         if len(self.slots) > KEPT:
             self.refill([])
         return None
@@ -431,18 +460,20 @@ cdef class PriorityLane(Lane):
             self.ranks.pop()
             self.used -= 1
             self.gone -= 1
+            event = None
         return None
 
     cdef list events(self):
         return [event for event in self.ranks.things() if holds(self, <CollectorEvent>event)]
 
     cdef int refill(self, list events) except -1:
+        before = self.slots     # until this returns
         self.ranks = Ranks()
         self.slots = self.ranks.slots
         self.used = 0
         self.gone = 0
         if self.worst is not None:
-            self.worst.heap = []
+            worst, self.worst.heap = self.worst.heap, []
         for event in events:
             self.push(event)
         return 0

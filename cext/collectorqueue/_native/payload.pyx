@@ -23,6 +23,7 @@ class Delivery(enum.StrEnum):
 
 
 cdef tuple DELIVERIES = (Delivery.BROADCAST, Delivery.KEY, Delivery.TOPIC)
+cdef object AS_STR = str.__str__
 cdef dict MODES = {"broadcast": BY_BROADCAST, "key": BY_KEY, "topic": BY_TOPIC}
 
 cdef extern from *:
@@ -276,12 +277,15 @@ def checked_address(str name, given):
             raise TypeError(f"{name} must be a str or several, got {given!r}") from None
     if not several:
         raise ConfigError(f"{name} must name at least one, got {given!r}")
+    names = []
     for one in several:
         if not isinstance(one, str):
             raise TypeError(f"{name} must be str, got {one!r}")
-        if not one and name == "keys":
+        if not len(<str>one) and name == "keys":
             raise ConfigError(f"a key must not be empty, got {given!r}")
-    return several[0] if len(several) == 1 else several
+        # The text alone: a subclass's own hash and equality may be anything.
+        names.append(one if type(one) is str else AS_STR(one))
+    return names[0] if len(names) == 1 else tuple(names)
 
 
 cdef Terms terms_of(object ordering_key, object delay, object ttl):

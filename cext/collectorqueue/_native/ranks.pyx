@@ -82,11 +82,15 @@ cdef class Ranks:
     cdef int grow(self) except -1:
         cdef Py_ssize_t size = self.size * 2 if self.size else SMALLEST
         cdef Py_ssize_t at
-        cdef Rank *heap = <Rank *>realloc(self.heap, size * sizeof(Rank))
+        cdef Rank *heap
+        # An allocation may run destructors, which may add something.
+        self.slots.extend([None] * (size - len(self.slots)))
+        if self.used < self.size:
+            return 0
+        heap = <Rank *>realloc(self.heap, size * sizeof(Rank))
         if heap is NULL:
             raise MemoryError()
         self.heap = heap
-        self.slots.extend([None] * (size - len(self.slots)))
         for at in range(self.size, size):
             heap[at].slot = at
         self.size = size

@@ -50,7 +50,8 @@ cdef class RemoteOutlet(Remote):
 
     cdef int rush(self, CollectorEvent event, int64_t now) except -1:
         cdef Errand errand = Errand.__new__(Errand)
-        self.crew.take_out(event, now)
+        if not self.crew.take_out(event, self, now):
+            return 0
         errand.event = event
         return self.send_out(errand, event.payload)
 

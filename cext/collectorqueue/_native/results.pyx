@@ -80,6 +80,7 @@ show_first_slot(Ok, "value")
 
 
 @cython.final
+@cython.trashcan(True)
 cdef class Error:
     """A collector's failure: `err` is the exception, or the text the collector gave.
 
@@ -151,6 +152,7 @@ cdef class Error:
 
 
 @cython.final
+@cython.trashcan(True)
 @cython.freelist(64)
 @cython.collection_type("sequence")
 cdef class ResultList:

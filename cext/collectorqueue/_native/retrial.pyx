@@ -5,6 +5,7 @@ Rules of residence: one collector's rule, in numbers. What waits, and where, is 
 import random
 
 cimport cython
+from cpython.type cimport PyType_Check
 from libc.math cimport pow
 from libc.stdint cimport int64_t
 
@@ -31,10 +32,12 @@ cdef class Retrial:
             return False
         if answer.matched:
             return True         # by the worker, where the exception was
-        error = answer.err
-        if isinstance(error, type):
-            return issubclass(error, self.on) and not issubclass(error, self.never)
-        return isinstance(error, self.on) and not isinstance(error, self.never)
+        # By what it is: what an exception says of its class may be anything.
+        kind = answer.err if PyType_Check(answer.err) else type(answer.err)
+        try:
+            return issubclass(kind, self.on) and not issubclass(kind, self.never)
+        except BaseException:   # of a class that was asked whether it is one of these
+            return False
 
     cdef int64_t pause_ns(self, int attempts) except -1:
         """How long to wait after so many."""

@@ -2,6 +2,7 @@
 from cpython.ref cimport PyObject
 
 from collectorqueue._native.core cimport Core
+from collectorqueue._native.event cimport CollectorEvent
 from collectorqueue._native.payload cimport Payload
 
 cdef enum Begun:
@@ -13,6 +14,8 @@ cdef enum Begun:
 cdef class Sender:
     cdef readonly Core core
     cdef object others
+
+    cdef CollectorEvent begin_now(self, Payload payload, object caller)
 
 
 cdef class Sending:

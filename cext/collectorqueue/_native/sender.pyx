@@ -20,6 +20,7 @@ from collectorqueue._native.context cimport current_scope
 from collectorqueue._native.core cimport Core, offer
 from collectorqueue._native.door cimport OPEN, this_thread
 from collectorqueue._native.event cimport QUEUED, CollectorEvent
+from collectorqueue._native.headroom cimport FRAMES, give_frames
 from collectorqueue._native.payload cimport Payload, as_payload, keyed_payload, payload_of
 from collectorqueue._native.plan cimport DIVERTS, Step
 from collectorqueue._native.seats cimport Seat
@@ -81,8 +82,16 @@ cdef extern from *:
     void step_sendings_by "cq_sending_step_by"(object type, Step_function step) noexcept
 
 
+cdef Core UNSET = Core(
+    queue_type="fifo", capacity=1, default_priority=0, ageing=0, overflow="reject",
+    strict_routes=False, propagate=False, max_consumers=1)
+
+
 cdef class Sender:
     """Makes payloads of what it is given and offers them to the core."""
+
+    def __cinit__(self, *args, **options):
+        self.core = UNSET       # a subclass may leave __init__ out
 
     def __init__(self, Core core not None, others):
         self.core = core
@@ -139,8 +148,6 @@ cdef class Sender:
         returned is the payload, to be sent.
         """
         cdef Core core = self.core
-        cdef CollectorEvent event
-        cdef Seat seat
         cdef int64_t now
         x, delivery, keys, topics, priority, ordering_key, delay, ttl = what
         cdef Payload payload = as_payload(
@@ -154,10 +161,20 @@ cdef class Sender:
         if caller is None or type(route) is not Step or (<Step>route).policies & DIVERTS:
             return payload
         now = monotonic_ns()
-        if not core.in_slice:
-            core.begin_slice(now)
-        elif now >= core.slice_end:
+        if core.in_slice and now >= core.slice_end:
             return payload
+        give_frames(FRAMES)
+        try:
+            if not core.in_slice:
+                core.begin_slice(now)
+            return self.begin_now(payload, caller)
+        finally:
+            give_frames(-FRAMES)
+
+    cdef CollectorEvent begin_now(self, Payload payload, object caller):
+        cdef Core core = self.core
+        cdef CollectorEvent event
+        cdef Seat seat
         core.turning += 1       # nobody need be woken for it
         try:
             event = core.accept(payload)
@@ -291,8 +308,11 @@ cdef class Sending:
 
     cdef int step(self, PyObject **out) except -1:
         """As a coroutine's: suspended until there is room, or returned the event."""
-        cdef Core core = self.sender.core
+        cdef Core core
         cdef CollectorEvent event
+        if self.sender is None:
+            raise TypeError("a send is made by a publisher's send()")
+        core = self.sender.core
         if self.stage == NOT_YET:
             self.stage = OVER
             event = offer(core, self.payload, True)

@@ -9,7 +9,9 @@ without this.
 CQ_POOL makes a type's objects come untracked from a small pool of freed ones: to be linked
 into the collector's list and out again for each event cost 8 % of a windowed send. BYTES is
 the object's size, said where a compiler can see it: it clears so few without a call. Where it
-is another (with pointers of 4 bytes, say), there is no pool.
+is another (with pointers of 4 bytes, say), there is no pool. Those that are tracked may stand
+in a chain of any length, as a payload of a payload of ...: they are freed by way of CPython's
+trashcan, so that the C stack does not grow with it; Cython's would cost the others too.
 """
 cdef extern from *:
     """
@@ -44,10 +46,23 @@ cdef extern from *:
             if (NAME##_pooled < CQ_POOL_SIZE) NAME##_pool[NAME##_pooled++] = (PyObject *)o; \
             else PyObject_GC_Del(o); \
         } \
+        static destructor NAME##_own_dealloc; \
+        static void NAME##_dealloc(PyObject *o) { \
+            if (!PyObject_GC_IsTracked(o)) { \
+                NAME##_own_dealloc(o); \
+                return; \
+            } \
+            PyObject_GC_UnTrack(o); \
+            Py_TRASHCAN_BEGIN(o, NAME##_dealloc) \
+            NAME##_own_dealloc(o); \
+            Py_TRASHCAN_END \
+        } \
         static void NAME##_use_pool(PyObject *o) { \
             PyTypeObject *type = (PyTypeObject *)o; \
-            if (type->tp_basicsize != (BYTES) || type->tp_flags & Py_TPFLAGS_HEAPTYPE) \
-                return; \
+            if (type->tp_flags & Py_TPFLAGS_HEAPTYPE) return; \
+            NAME##_own_dealloc = type->tp_dealloc; \
+            type->tp_dealloc = NAME##_dealloc; \
+            if (type->tp_basicsize != (BYTES)) return; \
             type->tp_alloc = NAME##_alloc; \
             type->tp_free = NAME##_free; \
         }

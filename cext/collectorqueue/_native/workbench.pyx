@@ -239,7 +239,7 @@ cdef class Workbench:
         return 0
 
     cdef int write_failure(self, object error, Finished *finished) except -1:
-        if isinstance((<Error>error).err, MemoryError):
+        if issubclass(type((<Error>error).err), MemoryError):
             finished.flags |= WORN
         finished.kind = FAILURE
         self.scratch = bytearray(self.pack(described(error, self.pack)))

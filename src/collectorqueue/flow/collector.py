@@ -177,7 +177,7 @@ class Collector(Generic[In, Out]):
             raise ConfigError(
                 f"runs_in='thread' is for plain functions, got the async {processor!r}"
             )
-        self.key = key
+        self.key = str.__str__(key)  # no subclass's own equality
         self.processor = processor
         self.topics: tuple[str, ...] = checked_topics(topics)
         self.ctx: Context = Context() if ctx is None else ctx

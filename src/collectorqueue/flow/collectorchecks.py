@@ -78,4 +78,4 @@ def checked_topics(topics: str | Iterable[str] | None) -> tuple[str, ...]:
     for topic in several:
         if not isinstance(topic, str):
             raise TypeError(f"topics must be str, got {topic!r}")
-    return tuple(dict.fromkeys(several))
+    return tuple(dict.fromkeys(map(str.__str__, several)))  # no subclass's own equality

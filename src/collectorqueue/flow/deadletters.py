@@ -93,16 +93,15 @@ class DeadLetters:
                 self._note(event, key, result)
 
     def _note(self, event: CollectorEvent, key: str | None, error: Error) -> None:
-        step = None if key is None else self._steps.get(key)
-        sink = self._default
+        sink: Sink | None
         if isinstance(event.payload.value, DeadLetter):
-            if step is None or step not in self._core.index.sinks:
+            letter = event.payload.value
+            step = None if key is None else self._steps.get(key)
+            if step is None or step.collector is not self._sink_of(letter.collector):
                 return  # somebody's own business
             sink = None  # it has failed where it was to be kept
-            letter = event.payload.value
         else:
-            if step is not None and isinstance(step.collector, Collector):
-                sink = step.collector.dead_letter or sink
+            sink = self._sink_of(key)
             if sink is None:
                 return
             letter = self._letter(event, key, error)
@@ -113,6 +112,14 @@ class DeadLetters:
         except BaseException as failure:
             self._keep(letter, failure)
             contained(failure)
+
+    def _sink_of(self, key: str | None) -> Sink | None:
+        """Where the letters of a collector go."""
+        step = None if key is None else self._steps.get(key)
+        own = None
+        if step is not None and isinstance(step.collector, Collector):
+            own = step.collector.dead_letter
+        return own or self._default
 
     def _letter(self, event: CollectorEvent, key: str | None, error: Error) -> DeadLetter:
         now = time.time()

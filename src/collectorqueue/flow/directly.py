@@ -65,7 +65,7 @@ async def run_once(
             raise
         result = failure_of(exc)
     except BaseException as exc:  # the consumer's collect step, in a router's hands
-        if isinstance(exc, GeneratorExit) and not runs_now(task):
+        if issubclass(type(exc), GeneratorExit) and not runs_now(task):
             raise  # it is not the handler's: this coroutine is being closed
         late = limit.expired()
         result = failure_of(RunTimeout.after(collector.timeout or 0.0) if late else exc)
@@ -136,8 +136,11 @@ def answer_of_one(collector: Runnable, value: Any) -> Any:
     """What the one payload of a batch gets of what was returned for all."""
     if isinstance(value, Ok) and collector.runs_in == "process":
         return answers_from(value.value)[0]
-    if not isinstance(value, (list, ResultList)):
+    if isinstance(value, ResultList):
+        value = value.results
+    elif not isinstance(value, list):
         return value
+    value = list.copy(value)  # another may say that it is longer than it is
     if len(value) != 1:
         raise wrong_length(1, len(value))
     return value[0]

@@ -95,7 +95,7 @@ class FailureLog:
         if key is not None:
             text += f" collector={key}"
         text += f": {result.err!r}"
-        if outcome is Outcome.UNROUTED or isinstance(result.err, UnknownKey):
+        if outcome is Outcome.UNROUTED or issubclass(type(result.err), UnknownKey):
             text += self._nearest(event)
         if result.traceback:
             text += "\n" + result.traceback.rstrip()

@@ -5,7 +5,6 @@ Rules of residence: what is asked, checked. How it is kept is compiled, see `fit
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -113,7 +112,7 @@ def check_number(name: str, value: Any, low: float, high: float) -> None:
     """A number between two bounds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if math.isnan(value) or not low <= value <= high:
+    if not low <= value <= high:
         raise ConfigError(f"{name} must be between {low:g} and {high:g}, got {value!r}")
 
 

@@ -83,7 +83,7 @@ def invalid(collector: Collector, value: object, error: Exception) -> PayloadInv
     """What is wrong with a value, and where in it."""
     name = getattr(collector.payload_type, "__name__", repr(collector.payload_type))
     why = str(error)
-    if isinstance(error, RecursionError):
+    if issubclass(type(error), RecursionError):
         why = "it is nested too deeply"
     return PayloadInvalid(
         f"a {type(value).__name__} is no {name}, for collector {collector.key!r}: {why}"

@@ -8,7 +8,13 @@ from types import TracebackType
 from typing import Any
 
 from collectorqueue import CollectorEvent, CollectorQueue, Error, Payload, ResultList
-from collectorqueue.errors import CollectorFailed, UnknownKey, WouldDeadlock
+from collectorqueue.errors import (
+    CollectorFailed,
+    EventAborted,
+    EventDropped,
+    UnknownKey,
+    WouldDeadlock,
+)
 
 __all__ = ["TestQueue"]
 
@@ -24,7 +30,8 @@ class TestQueue(CollectorQueue):
             assert queue.collected["receipt"] == [{"id": 7}]
 
     It takes what CollectorQueue takes. `sent`: the payloads, in order, those of handlers too.
-    `collected`: collector key -> the values it was called with, in the order its events ended.
+    `collected`: collector key -> the values it was called with, in the order its events ended;
+    of an event with several collectors, those that it was given up before count as not called.
     """
 
     __test__ = False  # for pytest: this is no test
@@ -33,6 +40,7 @@ class TestQueue(CollectorQueue):
         super().__init__(*arguments, **options)
         self.sent: list[Payload[Any]] = []
         self.collected: dict[str, list[Any]] = {}
+        self._started: set[int] = set()  # ids
         self._failures: list[BaseException] = []
         self._expected: tuple[type[BaseException], ...] = ()
         self.observe(self)
@@ -114,12 +122,21 @@ class TestQueue(CollectorQueue):
         """Called by the queue."""
         self.sent.append(event.payload)
 
+    def on_started(self, event: CollectorEvent) -> None:
+        """Called by the queue."""
+        self._started.add(event.id)
+
     def on_settled(self, event: CollectorEvent) -> None:
         """Called by the queue."""
         results = event.get_result()
         assert results is not None
+        has_run = event.id in self._started and len(results) == 1
+        self._started.discard(event.id)
+        not_called: tuple[type, ...] = (UnknownKey,)
+        if not has_run:
+            not_called += EventAborted, EventDropped
         for key, result in results.items():
-            is_called = not isinstance(result, Error) or type(result.err) is not UnknownKey
+            is_called = not isinstance(result, Error) or type(result.err) not in not_called
             if key is not None and is_called:
                 self.collected.setdefault(key, []).append(event.payload.value)
             if isinstance(result, Error):

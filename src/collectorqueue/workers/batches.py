@@ -13,7 +13,7 @@ import msgspec
 
 from collectorqueue._native.batching import Payloads, wrong_length
 from collectorqueue._native.payload import Delivery, Payload
-from collectorqueue._native.results import Error, Ok, failure_of, result_of
+from collectorqueue._native.results import Error, Ok, ResultList, failure_of, result_of
 from collectorqueue._native.workbench import described
 from collectorqueue.workers.encoding import Encoding
 
@@ -78,9 +78,12 @@ class BatchRunner:
 
     def _pack(self, answers: list[Any], value: Any) -> Any:
         count = answers.count(None)
-        if not isinstance(value, list):
+        if isinstance(value, ResultList):
+            value = value.results
+        elif not isinstance(value, list):
             entry = self._entry(result_of(value))
             return [entry if answer is None else answer for answer in answers]
+        value = list.copy(value)  # another may say that it is longer than it is
         if len(value) != count:
             return self._pack(answers, failure_of(wrong_length(count, len(value))))
         entries = iter(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import select
 import socket
 import threading
 
@@ -43,4 +44,14 @@ class Line:
 
     def _send(self, kind: int, body: bytes) -> None:
         with self._lock:
-            self._connection.sendall(pack_frame(kind, body, next(self._numbers)))
+            unsent = memoryview(pack_frame(kind, body, next(self._numbers)))
+            while unsent:
+                try:
+                    unsent = unsent[self._connection.send(unsent) :]
+                except BlockingIOError:  # a loop that reads there has made it so
+                    self._wait_for_room()
+
+    def _wait_for_room(self) -> None:
+        room = select.poll()
+        room.register(self._connection, select.POLLOUT)
+        room.poll()

@@ -46,8 +46,12 @@ class Blueprint(msgspec.Struct, frozen=True):
         never = (PayloadInvalid, *(path.find() for path in self.retry_never))
 
         def wanted(error: Any) -> bool:
-            kind = error if isinstance(error, type) else type(error)
-            return issubclass(kind, on) and not issubclass(kind, never)
+            # By what it is: what an exception says of its class may be anything.
+            kind = error if issubclass(type(error), type) else type(error)
+            try:
+                return issubclass(kind, on) and not issubclass(kind, never)
+            except BaseException:  # of a class that was asked whether it is one of these
+                return False
 
         return wanted
 
