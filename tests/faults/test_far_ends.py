@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import os
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -113,6 +116,15 @@ async def test_a_chain_of_events_is_freed_too() -> None:
 # -- recursion ----------------------------------------------------------------------
 
 
+@pytest.fixture
+def shallow() -> Iterator[None]:
+    """The end of recursion is near: to go there and come back again is quadratic."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 200)
+    yield
+    sys.setrecursionlimit(before)
+
+
 def ways_down(queue: CollectorQueue) -> dict[str, Any]:
     send = queue.publisher
 
@@ -133,6 +145,7 @@ def ways_down(queue: CollectorQueue) -> dict[str, Any]:
     }
 
 
+@pytest.mark.usefixtures("shallow")
 @pytest.mark.parametrize("way", ["request", "send and wait", "cancel", "send_nowait"])
 @pytest.mark.parametrize("overflow", ["wait", "drop_oldest"])
 @pytest.mark.parametrize("consumers", [1, 8])

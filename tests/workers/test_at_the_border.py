@@ -31,6 +31,8 @@ from tests.support import assert_closes, both_loops
 from tests.workers import handlers, oddities
 from tests.workers.support import queue_of, stats_of, until
 
+pytestmark = pytest.mark.slow  # each starts a process
+
 UNFIT = ["shy", "gone", "exits"]
 
 
