@@ -24,6 +24,14 @@ cdef extern from *:
     }
     static inline void cq_untrack(PyObject *o) { PyObject_GC_UnTrack(o); }
 
+    /* What PyObject_GC_IsTracked reads, without the call: three of an event's objects are
+       asked when they are freed. */
+    #if PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED)
+    #define CQ_IS_TRACKED(o) (((uintptr_t *)(o))[-2] != 0)
+    #else
+    #define CQ_IS_TRACKED(o) PyObject_GC_IsTracked(o)
+    #endif
+
     #ifndef CQ_POOL_SIZE
     #define CQ_POOL_SIZE 256
     #endif
@@ -48,7 +56,7 @@ cdef extern from *:
         } \
         static destructor NAME##_own_dealloc; \
         static void NAME##_dealloc(PyObject *o) { \
-            if (!PyObject_GC_IsTracked(o)) { \
+            if (!CQ_IS_TRACKED(o)) { \
                 NAME##_own_dealloc(o); \
                 return; \
             } \
