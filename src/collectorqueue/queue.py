@@ -239,7 +239,7 @@ class CollectorQueue(Standing):
             tenures = await running.take_on(steps)
             for tenure in tenures:
                 running.keep(tenure)
-            self._registry.route_to(steps[-1], steps[:-1])
+            self._registry.route_to(steps)
         finally:
             self._registry.release(steps)
 

@@ -33,7 +33,7 @@ class Registry:
 
     def add(self, collector: Collector) -> None:
         """From now on events go there. Raises DuplicateKey."""
-        self.route_to(self.step_for(collector))
+        self.route_to(self.steps_for(collector))
 
     def step_for(self, collector: Collector) -> Step:
         """Its plan; it is not routed to yet. Raises DuplicateKey."""
@@ -79,11 +79,10 @@ class Registry:
             raise DuplicateKey(sink.key)
         return []
 
-    def route_to(self, step: Step, sinks: list[Step] | None = None) -> None:
-        """From now on events go there, and dead letters to its sinks."""
-        if sinks is None:
-            self.add_sink(step.collector.dead_letter)
-        for sink in sinks or ():
+    def route_to(self, steps: list[Step]) -> None:
+        """From now on events go to the last, and dead letters to those before it."""
+        *sinks, step = steps
+        for sink in sinks:
             self._index.add_sink(sink)
         self._index.add(step, step.collector.topics)
         self._collectors[step.key] = step.collector

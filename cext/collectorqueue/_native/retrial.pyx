@@ -12,6 +12,16 @@ from libc.stdint cimport int64_t
 from collectorqueue._native.results cimport Error
 
 
+cpdef bint is_one_of(object error, tuple on, tuple never) except -1:
+    """Whether an exception, or a class of some, is one of the first and none of the others."""
+    # By what it is: what an exception says of its class may be anything.
+    kind = error if PyType_Check(error) else type(error)
+    try:
+        return issubclass(kind, on) and not issubclass(kind, never)
+    except BaseException:   # of a class that was asked whether it is one of these
+        return False
+
+
 @cython.final
 cdef class Retrial:
     """A collector's Retry, compiled; seconds."""
@@ -32,12 +42,7 @@ cdef class Retrial:
             return False
         if answer.matched:
             return True         # by the worker, where the exception was
-        # By what it is: what an exception says of its class may be anything.
-        kind = answer.err if PyType_Check(answer.err) else type(answer.err)
-        try:
-            return issubclass(kind, self.on) and not issubclass(kind, self.never)
-        except BaseException:   # of a class that was asked whether it is one of these
-            return False
+        return is_one_of(answer.err, self.on, self.never)
 
     cdef int64_t pause_ns(self, int attempts) except -1:
         """How long to wait after so many."""

@@ -1,8 +1,15 @@
 """Which failures are tried again, how often and when."""
 
-from typing import Self, final
+from typing import Any, Self, final
 
 from collectorqueue._native.results import Error
+
+def is_one_of(
+    error: Any,
+    on: tuple[type[BaseException], ...],
+    never: tuple[type[BaseException], ...],
+) -> bool:
+    """Whether an exception, or a class of some, is one of the first and none of the others."""
 
 @final
 class Retrial:

@@ -54,7 +54,7 @@ class Encoding:
         with contextlib.suppress(BaseException):
             found = self._culprit(*found)
         path, part, why = found
-        name = name_of(type(part)).removeprefix("builtins.")
+        name = name_of(type(part))
         return NotEncodable(f"a {name} cannot be encoded, at `{path}`: {why}", name, path)
 
     def _culprit(self, path: str, part: Any, why: str) -> tuple[str, Any, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from collectorqueue._native.retrial import is_one_of
 from collectorqueue.errors import PayloadInvalid
 from collectorqueue.workers.paths import Main, Path, TypePath
 
@@ -45,15 +46,7 @@ class Blueprint(msgspec.Struct, frozen=True):
         on = tuple(path.find() for path in self.retry_on)
         never = (PayloadInvalid, *(path.find() for path in self.retry_never))
 
-        def wanted(error: Any) -> bool:
-            # By what it is: what an exception says of its class may be anything.
-            kind = error if issubclass(type(error), type) else type(error)
-            try:
-                return issubclass(kind, on) and not issubclass(kind, never)
-            except BaseException:  # of a class that was asked whether it is one of these
-                return False
-
-        return wanted
+        return lambda error: is_one_of(error, on, never)
 
     def paths(self) -> Iterator[Path]:
         """Where all that it needs is found."""
