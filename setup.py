@@ -42,14 +42,15 @@ JOBS = int(os.environ.get("CQ_JOBS") or os.cpu_count() or 1)
 
 DIRECTIVES = {
     "language_level": 3,
-    "binding": True,
+    # Whoever calls a method past an object is told what it needs: a binding one would take
+    # anything for that. The signatures are kept as text.
+    "binding": False,
     "boundscheck": DEBUG,
     "wraparound": DEBUG,
     "initializedcheck": DEBUG,
     "nonecheck": DEBUG,
     "cdivision": True,
     "auto_pickle": False,
-    # For what is not `binding`, where signatures would be lost.
     "embedsignature": True,
     "embedsignature.format": "clinic",
     "linetrace": COVERAGE,

@@ -13,7 +13,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from collectorqueue import Payload
-from collectorqueue._native.lanes import Probe
+from collectorqueue._native.probe import Probe
 
 ITEMS = 1000
 RIVALS: dict[str, type[asyncio.Queue[Any]]] = {

@@ -26,6 +26,7 @@ from collectorqueue.checks import check_seconds, one_of
 from collectorqueue.errors import (
     CollectorQueueError,
     ConfigError,
+    QueueClosed,
     QueueNotStarted,
     WouldDeadlock,
 )
@@ -44,7 +45,7 @@ from collectorqueue.flow.sizes import measure_by
 from collectorqueue.options import Options
 from collectorqueue.quiet import quietly
 from collectorqueue.registry import Registry
-from collectorqueue.running import DrainReport, Running
+from collectorqueue.running import DrainReport, Running, log_failed_exit
 from collectorqueue.signals import drained_on_signals
 from collectorqueue.standing import Standing
 from collectorqueue.workers.paths import refuse_in_import
@@ -86,7 +87,8 @@ class CollectorQueue(Standing):
     as many as the cores it may use unless given. A worker is replaced after
     `max_events_per_worker` events, or above `max_worker_bytes` of memory.
     `scaling`: a ScalingPolicy of your own, instead of growing by the shortage and shrinking
-    to the peak of the last two seconds. The bounds can be changed while the queue runs.
+    to the peak of the last two seconds and a tenth, one at least, more. The bounds can be
+    changed while the queue runs.
     `max_bytes` bounds what is queued by bytes as well, as `size_of(value)` counts them: bytes
     and str by themselves. `dead_letter`: where what failed for good goes, as a DeadLetter: a
     function, or a Collector, which no broadcast reaches.
@@ -198,11 +200,17 @@ class CollectorQueue(Standing):
         bare = callable(key)
 
         def register(function: F) -> F:
-            if self._running is not None:
+            if self._running is not None or self._starting is not None:
+                state = "running" if self._starting is None else "being started"
                 raise ConfigError(
-                    "the queue is running: register with `await queue.add_collector()`"
+                    f"the queue is {state}: register with `await queue.add_collector()`"
                 )
-            name = getattr(function, "__name__", "") if bare or key is None else key
+            name = getattr(function, "__name__", None) if bare or key is None else key
+            if name is None:
+                raise ConfigError(
+                    f"{function!r} has no name to be its key: give it one, as in "
+                    "queue.collector('key')(function)"
+                )
             self._registry.add(
                 Collector(
                     name,
@@ -266,7 +274,9 @@ class CollectorQueue(Standing):
         """Enter all lifecycles in order and begin to accept events, on the running loop.
 
         If a lifecycle fails to enter, those before it are left in reverse and it raises.
-        A queue that was closed can be started again, with a fresh ledger.
+        Raises ConfigError for a collector that cannot work, WorkersFailed, QueueClosed if the
+        queue is closed meanwhile, and CollectorQueueError if it runs already. One that was
+        closed can be started again, with a fresh ledger.
         """
         if self._running is not None or self._starting is not None:
             raise CollectorQueueError("the queue is running already")
@@ -274,20 +284,17 @@ class CollectorQueue(Standing):
         running = Running(self._core, self._options, self._observers, self._kept)
         self._starting = running
         try:
-            try:
-                for step in list(self._registry.steps.values()):
-                    running.keep(await running.enter(step.collector))
-                await running.start_workers(list(self._registry.steps.values()))
-            except BaseException:
-                for error in await running.exit_all():
-                    quietly(
-                    log, logging.ERROR, "a lifecycle failed to exit", exc_info=error
-                )
+            async with asyncio.timeout(None) as beginning:
+                running.beginning = beginning
+                await running.start(list(self._registry.steps.values()))
+                self._running = running
+        except TimeoutError:
+            if not beginning.expired():
                 raise
-            self._running = running
-            running.open(list(self._registry.steps.values()))
+            raise QueueClosed("the queue was closed while it was being started") from None
         finally:
             self._starting = None
+            running.begun()
         self._observers.tell(QueueStarted())
 
     async def close(self, timeout: float | None = DEFAULT) -> DrainReport:
@@ -296,9 +303,12 @@ class CollectorQueue(Standing):
         New sends are refused, but handlers may still send. At the deadline what runs is
         cancelled and what is queued is ABORTED. None waits without limit, 0 aborts now. A
         second call joins the first and may only shorten it. If it is cancelled it aborts,
-        finishes, and re-raises. Inside a handler it starts the drain and returns at once.
+        finishes, and re-raises. Inside a handler, an async `dead_letter` function or a
+        lifecycle it starts the drain and returns at once. Raises WrongLoop.
         Raises an ExceptionGroup of what lifecycle exits raised, after all of them.
         """
+        if self._starting is not None:
+            await self._starting.give_up_start()
         running = self._running
         if running is None:
             return self._drain_report or DrainReport(self.ledger)
@@ -309,12 +319,14 @@ class CollectorQueue(Standing):
             check_seconds("timeout", timeout)
         if running.closing is None:
             running.drain.shorten(timeout)
-            running.closing = running.loop.create_task(
-                self._close(running), name="collectorqueue drain"
+            # Not by the loop's task factory: one that is eager would be in it before it is
+            # known that the queue is closing.
+            running.closing = asyncio.Task(
+                self._close(running), loop=running.loop, name="collectorqueue drain"
             )
         else:
             running.drain.shorten(timeout)
-        if self._core.is_inside():
+        if self._core.is_inside() or running.is_closing_in(asyncio.current_task()):
             return DrainReport(self.ledger, complete=False)
         closing = running.closing
         try:
@@ -350,9 +362,7 @@ class CollectorQueue(Standing):
         )  # fmt: skip
         if errors:
             for error in errors:
-                quietly(
-                    log, logging.ERROR, "a lifecycle failed to exit", exc_info=error
-                )
+                log_failed_exit(error)
             raise BaseExceptionGroup("lifecycles failed to exit", errors)
         return report
 
@@ -398,9 +408,10 @@ class CollectorQueue(Standing):
         running = getattr(self, "_running", None)
         if running is None:
             return
-        if running.workers is not None:
-            running.workers.kill()
-        if self._core.queued or self._core.in_flight or running.workers is not None:
+        workers = running.workforce.pool
+        if workers is not None:
+            workers.kill()
+        if self._core.queued or self._core.in_flight or workers is not None:
             warnings.warn(
                 f"a queue was dropped without close(): {self._core.queued} events queued, "
                 f"{self._core.in_flight} in flight",

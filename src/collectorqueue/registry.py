@@ -33,13 +33,15 @@ class Registry:
 
     def add(self, collector: Collector) -> None:
         """From now on events go there. Raises DuplicateKey."""
+        for sink in [each for each in self._index.sinks if each.collector is collector]:
+            self._index.remove(sink, ())  # so far it was one only, of another's dead letters
         self.route_to(self.steps_for(collector))
 
     def step_for(self, collector: Collector) -> Step:
         """Its plan; it is not routed to yet. Raises DuplicateKey."""
         if not isinstance(collector, Collector):
             raise TypeError(f"a queue takes Collector objects, got {collector!r}")
-        if collector.key in self._collectors or collector.key in self._joining:
+        if collector.key in self.steps or collector.key in self._joining:
             raise DuplicateKey(collector.key)
         return Step(
             collector.key,
@@ -54,7 +56,10 @@ class Registry:
     def steps_for(self, collector: Collector) -> list[Step]:
         """The same, after that of its dead-letter collector, if nobody has that yet."""
         step = self.step_for(collector)
-        return [*self._unknown_sink(collector.dead_letter), step]
+        sinks = self._unknown_sink(collector.dead_letter)
+        if any(sink.key == step.key for sink in sinks):
+            raise DuplicateKey(step.key)
+        return [*sinks, step]
 
     def reserve(self, steps: list[Step]) -> None:
         """Nobody else may take their keys, until they are released."""

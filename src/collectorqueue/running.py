@@ -18,13 +18,12 @@ from collectorqueue._native.core import Core
 from collectorqueue._native.event import CollectorEvent, Outcome
 from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
-from collectorqueue._native.remote import RemoteOutlet
 from collectorqueue.admin.autoscaler import Autoscaler, ScalingStats
 from collectorqueue.admin.metrics import Gauge, Ledger, PolicyStats
-from collectorqueue.admin.observers import DeadLettered, Observers, WorkerDied, WorkerStarted
+from collectorqueue.admin.observers import DeadLettered, Observers
 from collectorqueue.admin.report import Reporter
 from collectorqueue.admin.scaler import PoolScaler, PoolState
-from collectorqueue.errors import QueueClosed
+from collectorqueue.errors import QueueClosed, WrongLoop
 from collectorqueue.flow.collector import Collector
 from collectorqueue.flow.deadletters import DeadLetter, DeadLetters
 from collectorqueue.flow.drain import Drain
@@ -37,13 +36,10 @@ from collectorqueue.flow.threads import Threads
 from collectorqueue.flow.typed import Converters
 from collectorqueue.options import Options
 from collectorqueue.quiet import quietly
-from collectorqueue.workers.encoding import Encoding
 from collectorqueue.workers.forks import watch
-from collectorqueue.workers.messages import Blueprint
-from collectorqueue.workers.pool import WorkerPool
-from collectorqueue.workers.recruiting import blueprint_of, bounds_of, encoding_of, settings_for
+from collectorqueue.workforce import Workforce
 
-__all__ = ["DrainReport", "Running"]
+__all__ = ["DrainReport", "Running", "log_failed_exit"]
 
 log = logging.getLogger("collectorqueue.queue")
 
@@ -65,9 +61,9 @@ class DrainReport(msgspec.Struct, frozen=True):
     """False for what `close()` returns inside a handler: the drain goes on."""
 
 
-def described(collector: Collector) -> tuple[Blueprint, Encoding]:
-    """A collector, as workers make it, and how its values are written here."""
-    return blueprint_of(collector), encoding_of(collector)
+def log_failed_exit(error: BaseException) -> None:
+    """Of a lifecycle; for where another error is raised, or several are."""
+    quietly(log, logging.ERROR, "a lifecycle failed to exit", exc_info=error)
 
 
 class Running:
@@ -80,17 +76,17 @@ class Running:
         self.context = contextvars.copy_context()
         self.pool = ConsumerPool(core, self.loop, self.context, self._break_down)
         self.threads = Threads(self.loop)
-        self.workers: WorkerPool | None = None
-        self._outlets: dict[str, RemoteOutlet] = {}
+        self.workforce = Workforce(core, self.loop, self.context, options, observers)
         self.drain = Drain(
             core, self.pool, self.loop, self._stop_scaling, self._finish_letters
         )
+        self.beginning: asyncio.Timeout | None = None  # around start()
+        self._has_begun = asyncio.Event()  # or has failed to
         self.closing: asyncio.Task[Any] | None = None
         self._observers = observers
         self._core = core
         self._options = options
         self._scaler: Autoscaler
-        self._worker_scaler: Autoscaler | None = None
         self._lent = 0  # consumers
         self._failures = FailureLog(core, self.loop, self.context)
         self._measure = measure_by(options.size_of)
@@ -105,6 +101,7 @@ class Running:
             on_letter=lambda letter: observers.tell(DeadLettered(letter)),
         )
         self._tenures: dict[str, Tenure] = {}
+        self._tenure_tasks: set[asyncio.Task[Any]] = set()  # those that are left, too
         self._leaving: set[asyncio.Task[BaseException | None]] = set()
         self._reporter: Reporter | None = None
         self.gauge: Gauge
@@ -114,8 +111,47 @@ class Running:
         """In a child that the user forked: the queue is its parent's."""
         self._core.forsake()
 
-    def open(self, steps: list[Step]) -> None:
-        """Begin to accept and to collect."""
+    async def start(self, steps: list[Step]) -> None:
+        """Enter all lifecycles in order, then accept and collect.
+
+        Raises what they raise, ConfigError for a collector that cannot be what it says, and
+        WorkersFailed; all is as it was then.
+        """
+        for step in steps:
+            self._converters.of(step.collector)  # before anything else has begun
+        try:
+            for step in steps:
+                self.keep(await self.enter(step.collector))
+            await self.workforce.recruit(steps)
+            self._open(steps)
+        except BaseException:
+            if self._core.is_open:
+                self.stop()
+            for error in await self.exit_all():
+                log_failed_exit(error)
+            raise
+
+    async def give_up_start(self) -> None:
+        """Have it end where it is, unless it is done by then; waits until it is over."""
+        if asyncio.get_running_loop() is not self.loop:
+            raise WrongLoop(f"the queue is being started on its own loop, {self.loop!r}")
+        if self.beginning is not None and not self.beginning.expired():
+            self.beginning.reschedule(self.loop.time())
+        await self._has_begun.wait()
+
+    def begun(self) -> None:
+        """Start is over, whatever came of it."""
+        self._has_begun.set()
+        # It keeps the task that started the queue, whose result may be the queue.
+        self.beginning = None
+
+    def is_closing_in(self, task: asyncio.Task[Any] | None) -> bool:
+        """Whether the close waits for this task."""
+        return task is not None and (
+            task in self._letters.under_way or task in self._tenure_tasks
+        )
+
+    def _open(self, steps: list[Step]) -> None:
         options = self._options
         bounds = (options.min_consumers, options.max_consumers)
         self._scaler = Autoscaler(
@@ -139,11 +175,13 @@ class Running:
         )
         for step in steps:
             self.bind(step)
-        if self.workers is not None:
-            self.workers.crew.join()
-        stats = None if self.workers is None else self.workers.stats
+        self.workforce.begin()
         self.gauge = Gauge(
-            self._core, stats, self.scaling, self.limited_by, self._policies
+            self._core,
+            self.workforce.stats,
+            self.scaling,
+            self.limited_by,
+            self._policies,
         )
         if options.report_interval:
             self._reporter = Reporter(
@@ -165,52 +203,6 @@ class Running:
             step.rebind(self.threads.wrap(collector.processor))
         fit(step, self._core, self._measure, self._converters)
 
-    async def start_workers(self, steps: list[Step]) -> None:
-        """Have worker processes for the collectors that run in some; none if none does.
-
-        Raises ConfigError for a collector that a worker could not find, and WorkersFailed
-        if workers do not start.
-        """
-        remote = [step for step in steps if step.collector.runs_in == "process"]
-        if remote:
-            await self._recruit(remote)
-
-    async def _recruit(self, remote: list[Step]) -> WorkerPool:
-        options = self._options
-        settings = settings_for(
-            options.workers, options.max_events_per_worker, options.max_worker_bytes
-        )
-        bounds = (settings.fewest, settings.most)
-        policy = PoolScaler.for_workers(*bounds)
-        self._worker_scaler = scaler = Autoscaler(
-            policy,
-            bounds,
-            self.loop,
-            self.context,
-            read=self._workers_now,
-            resize=lambda before, after: pool.resize(before, after),
-            on_scaled=self._observers.tell,
-            pool="workers",
-        )
-        self.workers = pool = WorkerPool(
-            self._core,
-            self.loop,
-            self.context,
-            settings,
-            on_short=scaler.on_short,
-            on_started=self._note_started,
-            on_lost=lambda number, pid: self._observers.tell(WorkerDied(number, pid)),
-        )
-        for step in remote:
-            self._lead_to(pool.connect(step, *described(step.collector)), step)
-        await pool.start()
-        return pool
-
-    def _lead_to(self, outlet: RemoteOutlet, step: Step) -> None:
-        self._outlets[step.key] = outlet
-        step.lead_out(outlet)
-        step.rebind(outlet.call)
-
     async def take_on(self, steps: list[Step]) -> list[Tenure | None]:
         """Have collectors that come late ready, in order; their lifecycles, all entered.
 
@@ -227,9 +219,7 @@ class Running:
             for tenure in reversed(tenures):
                 error = None if tenure is None else await tenure.exit()
                 if error is not None:
-                    quietly(
-                        log, logging.ERROR, "a lifecycle failed to exit", exc_info=error
-                    )
+                    log_failed_exit(error)
             raise
         return tenures
 
@@ -239,25 +229,8 @@ class Running:
         One that runs in processes has all workers replaced.
         """
         if step.collector.runs_in == "process":
-            if self.workers is None:
-                await self._recruit_late(step)
-            else:
-                self._lead_to(
-                    await self.workers.take_on(step, *described(step.collector)), step
-                )
+            await self.workforce.take_on(step)
         self.bind(step)
-
-    async def _recruit_late(self, step: Step) -> None:
-        try:
-            pool = await self._recruit([step])
-        except BaseException:
-            if self.workers is not None:
-                workers, self.workers = self.workers, None
-                await workers.stop(0)
-            self._outlets.pop(step.key, None)
-            raise
-        pool.crew.join()
-        self.gauge.workers = pool.stats
 
     def _note_bad(self, event: CollectorEvent) -> None:
         self._failures.note(event)
@@ -265,7 +238,7 @@ class Running:
             self._letters.note(event)
 
     async def _finish_letters(self) -> None:
-        await self._letters.finish(self.drain.left_s())
+        await self._letters.finish(self.drain.deadline)
 
     def _policies(self) -> PolicyStats:
         return PolicyStats(
@@ -280,6 +253,7 @@ class Running:
         """Everything that is not an event: timers, threads, the last log lines."""
         self._core.shut()
         self._core.rest()
+        self.drain.deadline.stop()
         for step in self._core.index.steps.values():
             step.collector.on_limits_changed(step, None)
         self._stop_scaling()
@@ -296,6 +270,9 @@ class Running:
             return None  # or entered in every worker
         tenure = Tenure(collector, self.loop)
         await tenure.enter()
+        assert tenure.task is not None
+        self._tenure_tasks.add(tenure.task)
+        tenure.task.add_done_callback(self._tenure_tasks.discard)
         return tenure
 
     def keep(self, tenure: Tenure | None) -> None:
@@ -315,10 +292,9 @@ class Running:
             step.when_at_rest(at_rest.set)
             await at_rest.wait()
             step.collector.on_limits_changed(step, None)
-            outlet = self._outlets.pop(step.key, None)
-            if outlet is not None and self.workers is not None:
-                return await self.workers.disconnect(outlet)
-            return None if tenure is None else await tenure.exit()
+            if tenure is None:
+                return await self.workforce.let_go(step.key)
+            return await tenure.exit()
 
         task = self.loop.create_task(leave(), name=f"collectorqueue removal {step.key}")
         self._leaving.add(task)
@@ -330,10 +306,9 @@ class Running:
         errors: list[BaseException] = []
         if self._leaving:
             await asyncio.wait(self._leaving)
-        if self.workers is not None:
-            # What ran has been given up by now: time to leave lifecycles, not to work.
-            left_s = 0.0 if self.closing is None else self.drain.left_s()
-            errors += await self.workers.stop(max(LEAVE_S, left_s))
+        # What ran has been given up by now: time to leave lifecycles, not to work.
+        expired = None if self.closing is None else self.drain.deadline.expired
+        errors += await self.workforce.stop(LEAVE_S, expired)
         while self._tenures:
             _, tenure = self._tenures.popitem()
             error = await tenure.exit()
@@ -354,23 +329,10 @@ class Running:
             peak=core.take_peak(),
         )
 
-    def _workers_now(self) -> PoolState:
-        assert self.workers is not None
-        pool, crew = self.workers, self.workers.crew
-        return PoolState(
-            queued=crew.waits,
-            busy=crew.busy,
-            pool=pool.wanted,
-            starting=pool.wanted - pool.ready,
-            peak=crew.take_peak(),
-            oldest=crew.short_since / 1e9 if crew.short_since else None,
-        )
-
     def adopt(self, options: Options) -> None:
         """The bounds of a pool have been changed."""
-        before, self._options = self._options, options
-        if options.workers != before.workers and self._worker_scaler is not None:
-            self._worker_scaler.set_bounds(*bounds_of(options.workers))
+        self._options = options
+        self.workforce.adopt(options)
         if not self._core.is_live:
             return  # not open yet, or about to leave
         if options.autoscale:
@@ -391,19 +353,11 @@ class Running:
 
     def _stop_scaling(self) -> None:
         self._scaler.stop()
-        if self._worker_scaler is not None:
-            self._worker_scaler.stop()
+        self.workforce.stop_scaling()
 
     def scaling(self) -> ScalingStats:
         """What the autoscaler has done to the consumers."""
         return self._scaler.stats()
-
-    def _note_started(self, number: int, pid: int, seconds: float) -> None:
-        assert self._worker_scaler is not None
-        policy = self._worker_scaler.policy
-        if isinstance(policy, PoolScaler):
-            policy.note_start(seconds)
-        self._observers.tell(WorkerStarted(number, pid, seconds))
 
     def limited_by(self) -> str | None:
         """What keeps a pool from growing while events wait, as in Load."""
@@ -412,10 +366,8 @@ class Running:
             return "max_consumers"
         if core.in_lane() and core.is_loop_bound:
             return "loop"
-        pool, scaler = self.workers, self._worker_scaler
-        if pool is not None and scaler is not None and pool.crew.short_since:
-            return "workers" if pool.wanted >= scaler.largest else None
-        return None
+        workforce = self.workforce
+        return "workers" if workforce.is_short and workforce.is_at_most else None
 
     def _break_down(self, why: str) -> None:
         quietly(log, logging.ERROR, "the queue has failed: %s", why)

@@ -7,6 +7,7 @@ and the second signal call.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import signal
 import threading
@@ -35,23 +36,26 @@ def handled_signals(
         log.info("not in the main thread: SIGTERM and SIGINT are left as they are")
         yield
         return
-    # The loop's remove_signal_handler puts the default in, not what was there before.
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    installed: list[signal.Signals] = []
+    context = contextvars.copy_context()
+
+    # Not the loop's own handlers: those that were there before cannot be asked for, nor,
+    # once they have been replaced, put back. Writing to itself wakes the loop.
+    def forward(number: int, frame: object) -> None:
+        received = signal.Signals(number)
+        loop.call_soon_threadsafe(on_signal, received, context=context)
+
+    before: dict[signal.Signals, Any] = {}
     try:
         for number in SIGNALS:
             try:
-                loop.add_signal_handler(number, on_signal, number)
-            except (NotImplementedError, RuntimeError, ValueError) as exc:
+                before[number] = signal.signal(number, forward)
+            except ValueError as exc:  # in another interpreter than the main one
                 log.info("%s is left as it is: %s", number.name, exc)
-            else:
-                installed.append(number)
         yield
     finally:
-        for number in installed:
-            loop.remove_signal_handler(number)
-            if before[number] is not None:
-                signal.signal(number, before[number])
+        for number, handler in before.items():
+            # None: it was set by something else than Python, which cannot set it again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 @asynccontextmanager

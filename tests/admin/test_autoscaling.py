@@ -327,3 +327,29 @@ async def test_workers_that_are_changed_before_there_are_any_count() -> None:
         )
         workers = queue.metrics.workers
         assert workers is not None and len(workers.workers) == 2
+
+
+class Setting:
+    """A policy that sets the bound itself, and sends."""
+
+    def __init__(self) -> None:
+        self.queue: Any = None
+
+    def on_send(self, now: float, state: PoolState) -> Decision:
+        self.queue.max_consumers = 10
+        if state.queued < 50:
+            self.queue.publisher.send_nowait(1.0)
+        return Decision(10, None)
+
+    on_finish = on_timer = on_send
+
+
+@virtual
+async def test_a_policy_that_sets_a_bound_or_sends_is_not_asked_meanwhile() -> None:
+    policy = Setting()
+    policy.queue = queue = queue_of(max_consumers=5, scaling=policy)
+    async with queue:
+        await queue.publisher.send_many([1.0] * 40)
+        await ticks(5)
+        assert queue.consumers == 10
+        policy.queue = queue_of()

@@ -20,7 +20,8 @@ RUNTIMES = ("libasan.so", "libubsan.so")
 VARIABLES = {
     "PYTHONMALLOC": "malloc",
     # What Python itself never frees is no leak of ours: see tests/faults/test_memory.py.
-    "ASAN_OPTIONS": "detect_leaks=0:handle_segv=0:abort_on_error=1",
+    "ASAN_OPTIONS": "detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigfpe=0:"
+    "allocator_may_return_null=1:abort_on_error=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:abort_on_error=1",
 }
 

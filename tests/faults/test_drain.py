@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from contextlib import suppress
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from collectorqueue import Collector, CollectorQueue, Outcome, Payload, QueueType
+from collectorqueue.admin.observers import DrainStarted
 from collectorqueue.errors import (
     ConfigError,
     EventAborted,
@@ -466,7 +468,7 @@ async def test_a_second_close_that_comes_late_leaves_no_timer(turns: int) -> Non
     await first
     scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
     left = [handle for handle in scheduled if not handle.cancelled()]
-    assert not [handle for handle in left if "Drain" in repr(handle)]
+    assert not [handle for handle in left if "Deadline" in repr(handle)]
 
 
 @virtual
@@ -831,3 +833,53 @@ async def test_after_close_there_are_no_consumers(turns: int) -> None:
         assert queue.consumers == 0
         assert queue.load.busy == 0
         assert_closed(queue)
+
+
+@pytest.mark.parametrize("how", ["shorter", "cancelled", "timed"])
+@virtual
+async def test_a_sink_that_does_not_end_ends_with_the_deadline(how: str) -> None:
+    loop = asyncio.get_running_loop()
+
+    async def sink(letter: Any) -> None:
+        await asyncio.sleep(3600)
+
+    def fails(payload: Payload[Any]) -> None:
+        raise ValueError
+
+    queue = CollectorQueue([Collector("fails", fails)], dead_letter=sink)
+    await queue.start()
+    await queue.publisher.request(1)
+    closing = asyncio.create_task(queue.close(timeout=None))
+    await asyncio.sleep(10)
+    begun = loop.time()
+    if how == "cancelled":
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+    else:
+        await queue.close(timeout=5 if how == "timed" else 0)
+        await closing
+    assert loop.time() - begun == pytest.approx(5 if how == "timed" else 0, abs=0.01)
+    assert len(queue.dead_letters) == 1
+
+
+@virtual
+async def test_an_observer_that_closes_too_begins_no_second_drain() -> None:
+    """Where tasks begin at once, as asyncio's eager factory has it."""
+    if sys.version_info < (3, 12):
+        pytest.skip("tasks are never eager there")
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    told: list[str] = []
+    closings: list[Any] = []
+
+    def observe(what: Any) -> None:
+        told.append(type(what).__name__)
+        if isinstance(what, DrainStarted) and len(told) < 10:
+            closings.append(asyncio.ensure_future(queue.close()))
+
+    queue = CollectorQueue([Collector("log", Log())])
+    queue.observe(observe)
+    await queue.start()
+    await queue.close()
+    await asyncio.gather(*closings)
+    assert told == ["QueueStarted", "DrainStarted", "DrainFinished"]

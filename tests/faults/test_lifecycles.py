@@ -12,7 +12,14 @@ import anyio
 import pytest
 
 from collectorqueue import Collector, CollectorQueue, Context, Ok, Outcome, Payload
-from collectorqueue.errors import DuplicateKey, QueueClosed, QueueNotStarted, UnknownKey
+from collectorqueue.errors import (
+    ConfigError,
+    DuplicateKey,
+    QueueClosed,
+    QueueNotStarted,
+    UnknownKey,
+)
+from collectorqueue.flow.pool import ConsumerPool
 from tests.faults.harness import assert_closed, assert_serves, me
 from tests.support import Gate, Log, both_loops, ticks, until, virtual
 
@@ -501,3 +508,161 @@ async def test_collectors_come_and_go_under_load() -> None:
     assert diary.lines.count("x enters") == diary.lines.count("x exits") == 10
     assert diary.lines.count("zzz enters") == diary.lines.count("zzz exits") == 10
     assert_closed(queue)
+
+
+@both_loops
+async def test_a_type_that_cannot_be_decoded_to_is_refused_before_any_is_entered() -> None:
+    diary = Diary()
+    impossible = diary.collector("b", payload_type=list[int] | set[int])
+    queue = CollectorQueue([diary.collector("a"), impossible])
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="cannot be decoded to"):
+            await queue.start()
+        assert not queue.is_running
+    with pytest.raises(QueueNotStarted):
+        queue.publisher.send_nowait(1)
+    assert diary.lines == []
+
+
+@both_loops
+async def test_what_fails_when_all_are_entered_leaves_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    diary = Diary()
+    queue = CollectorQueue([diary.collector("a")])
+    with monkeypatch.context() as broken:
+        broken.setattr(ConsumerPool, "grow", lambda pool, count: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await queue.start()
+    assert not queue.is_running
+    with pytest.raises(QueueClosed):
+        queue.publisher.send_nowait(1)
+    assert diary.lines == ["a enters", "a exits"]
+    async with queue:
+        await assert_serves(queue)
+    assert_closed(queue)
+
+
+@both_loops
+async def test_none_is_registered_while_the_queue_is_being_started() -> None:
+    @asynccontextmanager
+    async def registers(ctx: Context) -> AsyncIterator[None]:
+        with pytest.raises(ConfigError, match="being started"):
+            queue.collector("late")(Log())
+        yield
+
+    queue = CollectorQueue([Collector("a", Log(), lifecycle=registers)])
+    async with queue:
+        assert list(queue.collectors) == ["a"]
+
+
+@pytest.mark.parametrize("own", [True, False])
+@both_loops
+async def test_the_key_of_a_dead_letter_collector_is_taken(own: bool) -> None:
+    diary = Diary()
+    sink = diary.collector("sink")
+    async with CollectorQueue(dead_letter=None if own else sink) as queue:
+        late = diary.collector("sink", dead_letter=sink if own else None)
+        with pytest.raises(DuplicateKey):
+            await queue.add_collector(late)
+    assert diary.lines == ([] if own else ["sink enters", "sink exits"])
+
+
+@pytest.mark.parametrize("turns", range(12))
+@both_loops
+async def test_a_close_while_the_queue_is_being_started_ends_that(turns: int) -> None:
+    diary = Diary()
+    queue = CollectorQueue([diary.collector(key) for key in "abc"])
+    starting = asyncio.create_task(queue.start())
+    await ticks(turns)
+    is_too_early = turns == 0
+    await asyncio.gather(queue.close(), queue.close())
+    assert not queue.is_running or is_too_early
+    (error,) = await asyncio.gather(starting, return_exceptions=True)
+    if is_too_early:
+        await queue.close()
+    elif "c enters" not in diary.lines:
+        assert isinstance(error, QueueClosed)
+    entered = [line[0] for line in diary.lines if line.endswith("enters")]
+    left = [line[0] for line in diary.lines if line.endswith("exits")]
+    assert left == entered[::-1]
+    async with queue:
+        await assert_serves(queue)
+    assert_closed(queue)
+
+
+@both_loops
+async def test_a_close_by_a_lifecycle_that_is_being_entered() -> None:
+    @asynccontextmanager
+    async def closes(ctx: Context) -> AsyncIterator[None]:
+        await queue.close()
+        yield
+
+    queue = CollectorQueue([Collector("a", Log(), lifecycle=closes)])
+    with pytest.raises(QueueClosed, match="while it was being started"):
+        await queue.start()
+    assert not queue.is_running
+
+
+@both_loops
+async def test_a_timeout_of_a_lifecycles_own_is_raised_as_it_is() -> None:
+    @asynccontextmanager
+    async def late(ctx: Context) -> AsyncIterator[None]:
+        raise TimeoutError("of its own")
+        yield
+
+    queue = CollectorQueue([Collector("a", Log(), lifecycle=late)])
+    with pytest.raises(TimeoutError, match="of its own"):
+        await queue.start()
+
+
+@both_loops
+async def test_a_close_in_a_lifecycle_that_is_left_does_not_wait_for_itself() -> None:
+    reports: list[Any] = []
+
+    @asynccontextmanager
+    async def closes(ctx: Context) -> AsyncIterator[None]:
+        yield
+        reports.append(await queue.close())
+
+    queue = CollectorQueue([Collector("a", Log(), lifecycle=closes)])
+    await queue.start()
+    async with asyncio.timeout(5):
+        assert (await queue.close()).complete
+    assert [each.complete for each in reports] == [False]
+
+
+@both_loops
+async def test_a_close_in_a_dead_letter_function_does_not_wait_for_itself() -> None:
+    async def closes(letter: Any) -> None:
+        await queue.close()
+
+    def fails(payload: Payload[Any]) -> None:
+        raise ValueError
+
+    queue = CollectorQueue([Collector("a", fails)], dead_letter=closes)
+    await queue.start()
+    await queue.publisher.request(1)
+    async with asyncio.timeout(5):
+        await queue.close()
+    assert not queue.dead_letters
+
+
+def test_a_dead_letter_collector_may_be_registered_before_and_after_it_is_one() -> None:
+    sink = Collector("sink", Log(), topics="t")
+    user = Collector("user", Log(), dead_letter=sink)
+    for order in ([sink, user], [user, sink]):
+        queue = CollectorQueue(order)
+        assert list(queue.collectors) == [each.key for each in order]
+        with pytest.raises(DuplicateKey):
+            queue.collector("sink")(Log())
+
+
+@both_loops
+async def test_what_collectors_did_is_counted_since_the_start() -> None:
+    queue = CollectorQueue([Collector("log", Log())])
+    for _ in range(2):
+        async with queue:
+            await queue.publisher.request(1)
+            stats = queue.collector_stats()["log"]
+            assert (stats.received, stats.ok, stats.wait.count) == (1, 1, 1)

@@ -375,3 +375,62 @@ def test_a_signal_inside_a_handler_of_a_queue_drains() -> None:
         """
     )
     assert (code, out) == (143, "10\n"), err
+
+
+@pytest.mark.slow
+@NUMBERS
+@LOOPS
+def test_what_handled_signals_before_does_so_again(
+    loop: str, number: signal.Signals
+) -> None:
+    code, out, err = script(
+        """
+        import asyncio, os, signal, sys
+        import collectorqueue
+        from collectorqueue import CollectorQueue
+
+        async def main():
+            loop = asyncio.get_running_loop()
+            called = asyncio.Event()
+            loop.add_signal_handler(signal.SIGUSR1, called.set)
+            async with CollectorQueue() as queue, queue.shutdown_on_signals():
+                os.kill(os.getpid(), signal.SIGUSR1)
+                await called.wait()
+            print("left", flush=True)
+            os.kill(os.getpid(), int(sys.argv[2]))
+            await asyncio.sleep(3600)
+
+        collectorqueue.run(main(), loop=sys.argv[1])
+        """,
+        loop,
+        str(int(number)),
+    )
+    assert out == "left\n", err
+    assert code == (143 if number == signal.SIGTERM else -signal.SIGINT), err
+
+
+@LOOPS
+def test_a_handler_of_the_loops_own_is_there_again(loop: str) -> None:
+    heard: list[str] = []
+
+    async def main() -> None:
+        own = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, own.set)
+        async with CollectorQueue() as queue, queue.shutdown_on_signals():
+            pass
+        signal.raise_signal(signal.SIGTERM)
+        await own.wait()
+        heard.append("own")
+
+    collectorqueue.run(without_its_signals(main()), loop=loop)
+    assert heard == ["own"]
+
+
+async def without_its_signals(main: Any) -> None:
+    """As under a program's own runner: nothing of `run` is to be called."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        await main
+    finally:
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)

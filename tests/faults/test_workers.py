@@ -260,8 +260,8 @@ async def test_children_of_a_worker_go_with_it(tmp_path: Any) -> None:
 async def test_workers_survive_the_fork_server_and_new_ones_are_made() -> None:
     async with queue_of(handlers.die, handlers.pid, workers=2) as queue:
         running = queue._running
-        assert running is not None and running.workers is not None
-        server = running.workers.staff.nursery.pid
+        assert running is not None and running.workforce.pool is not None
+        server = running.workforce.pool.staff.nursery.pid
         assert server is not None
         before = {each.pid for each in stats_of(queue).workers}
         os.kill(server, signal.SIGKILL)
@@ -277,8 +277,8 @@ async def test_workers_survive_the_fork_server_and_new_ones_are_made() -> None:
 async def test_starts_that_keep_failing_degrade_the_pool_and_events_wait() -> None:
     async with queue_of(handlers.die, handlers.add_one, workers=1) as queue:
         running = queue._running
-        assert running is not None and running.workers is not None
-        nursery = running.workers.staff.nursery
+        assert running is not None and running.workforce.pool is not None
+        nursery = running.workforce.pool.staff.nursery
         fork = nursery.fork
 
         def refuse(*_: object) -> None:

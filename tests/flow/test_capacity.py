@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import dataclasses
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from collectorqueue import (
     Payload,
 )
 from collectorqueue.errors import QueueClosed, QueueFull, Unrouted
-from tests.support import Gate, assert_closes, both_loops, ticks, until, virtual
+from tests.support import Gate, Log, assert_closes, both_loops, ticks, until, virtual
 
 
 def gated(capacity: int, **options: Any) -> tuple[CollectorQueue, Gate]:
@@ -393,6 +394,32 @@ async def test_with_reject_send_many_carries_what_was_accepted() -> None:
         assert [event.payload.value for event in accepted] == [0, 1, 2]
         gate.open()
     assert gate.ended == [0, 1, 2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen(Exception):
+    code: int
+
+
+class Accepting(Exception):
+    @property
+    def accepted(self) -> Any:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("error", [Frozen(5), Accepting()], ids=["frozen", "own name"])
+@both_loops
+async def test_send_many_raises_what_its_iterable_raised(error: Exception) -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise error
+
+    async with CollectorQueue([Collector("log", Log())]) as queue:
+        with pytest.raises(type(error)) as caught:
+            await queue.publisher.send_many(items())
+        assert caught.value is error
+        (event,) = vars(error)["accepted"]
+        assert await event == [Ok(1)]
 
 
 # -- from inside a handler --------------------------------------------------------

@@ -465,7 +465,7 @@ async def test_the_decorator_registers_a_function_that_stays_itself() -> None:
 
 
 def test_a_function_without_a_name_needs_a_key() -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match="has no name to be its key"):
         CollectorQueue().collector(functools.partial(two))
 
 

@@ -681,3 +681,19 @@ def test_a_publisher_that_was_not_made_to_its_end_is_of_no_queue() -> None:
     for send in Mine().send_nowait, EventPublisher.__new__(EventPublisher).send_nowait:
         with pytest.raises(QueueNotStarted):
             send(1)
+
+
+@pytest.mark.parametrize("timeout", ["3", True, -1, float("nan")])
+@both_loops
+async def test_a_timeout_that_is_none_is_refused_before_anything_is_sent(
+    timeout: Any,
+) -> None:
+    kinds = (TypeError, ConfigError)
+    async with CollectorQueue([Collector("log", Log())]) as queue:
+        with pytest.raises(kinds, match="timeout must be"):
+            await queue.publisher.request(1, timeout=timeout)
+        with pytest.raises(kinds, match="timeout must be"):
+            await queue.publisher.call("log", 1, timeout=timeout)
+        with pytest.raises(kinds, match="timeout must be"):
+            queue.publisher.request_threadsafe(1, timeout=timeout)
+        assert queue.ledger.accepted == 0

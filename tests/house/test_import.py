@@ -95,3 +95,14 @@ def test_public_names_know_where_they_are_imported_from() -> None:
         if isinstance(public, type):
             module = sys.modules[public.__module__]
             assert getattr(module, public.__qualname__) is public
+
+
+def test_all_errors_are_named_as_public() -> None:
+    from collectorqueue import errors
+
+    there = {
+        name
+        for name, each in vars(errors).items()
+        if isinstance(each, type) and issubclass(each, BaseException)
+    }
+    assert set(errors.__all__) == there

@@ -33,7 +33,9 @@ LINES = [
     {"errors", "quiet"},
 ]
 # `queue` is one room in several files: what assembles the queue, and what runs it.
-PARTS_OF_QUEUE = {"options", "registry", "running", "run", "signals", "standing"}
+PARTS_OF_QUEUE = {
+    "options", "registry", "running", "run", "signals", "standing", "workforce",
+}  # fmt: skip
 
 # What may be fetched when first needed, and why not sooner.
 LATE = {

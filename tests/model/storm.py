@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from collectorqueue import Collector, CollectorEvent, CollectorQueue, RateLimit
-from collectorqueue.errors import CollectorQueueError, QueueFailed
+from collectorqueue.errors import CollectorQueueError, QueueClosed, QueueFailed
 from tests.faults.harness import consumer_tasks
 from tests.model.reference import require
 from tests.model.stormy import Stormy
@@ -87,6 +87,10 @@ class Storm:
             each.started_again()
         self.events, self.tasks = [], []
         self.sends_left = dice.choice([20, 100, 250])
+        if self.has_live_limits:
+            self.set_limits()
+        if dice.random() < 0.2:
+            await self.start_and_close()
         await queue.start()
         for _ in range(dice.choice([10, 40, 100])):
             await self.step()
@@ -94,6 +98,15 @@ class Storm:
         if dice.random() < 0.6:
             await self.come_to_rest()
         await self.close()
+
+    async def start_and_close(self) -> None:
+        """It is closed before it has begun."""
+        starting = asyncio.create_task(self.queue.start())
+        await asyncio.sleep(0)
+        await self.bounded(self.queue.close(0), "close while starting")
+        with suppress(QueueClosed):
+            await starting
+        require(not self.queue.is_running, "I12", "it runs after its close")
 
     # -- what happens -----------------------------------------------------------------
 
@@ -169,6 +182,8 @@ class Storm:
             return
         if chance < 0.4:
             self.send_nowait()
+        elif chance < 0.45 and not is_calm:
+            await publisher.wait()
         elif chance < 0.7:
             with suppress(CollectorQueueError):
                 await publisher.call("leaf", 7)

@@ -22,7 +22,7 @@ from collectorqueue import (
     Outcome,
     Payload,
 )
-from collectorqueue._native.lanes import Probe
+from collectorqueue._native.probe import Probe
 from collectorqueue.errors import ConfigError, EventAborted, WrongLoop
 from tests.support import (
     Gate,

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectorqueue import Payload, QueueType
-from collectorqueue._native.lanes import Probe
+from collectorqueue._native.probe import Probe
 
 AGEING = 7  # small, so that short runs meet priorities that have aged
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from collectorqueue import Error, Ok, Result, ResultList
+from collectorqueue import CollectorEvent, Error, Ok, Payload, Result, ResultList
 from collectorqueue._native.results import failure_of, result_of
 from collectorqueue.errors import CollectorFailed
 from tests.liars import LIARS
@@ -526,3 +526,21 @@ def test_classes_are_not_meant_for_inheritance() -> None:
     for kind in (Ok, Error, ResultList):
         with pytest.raises(TypeError):
             type("Mine", (kind,), {})
+
+
+@pytest.mark.parametrize(
+    ("method", "other"),
+    [
+        (Ok.unwrap, Error("text")),
+        (Ok.unwrap, None),
+        (ResultList.first, []),
+        (CollectorEvent.is_done, "x"),
+        (CollectorEvent.cancel, None),
+        (Payload.with_value, object()),
+    ],
+)
+def test_a_method_of_one_class_refuses_the_objects_of_others(
+    method: Any, other: Any
+) -> None:
+    with pytest.raises(TypeError, match="descriptor"):
+        method(other)

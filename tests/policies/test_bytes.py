@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import pytest
 
-from collectorqueue import Collector, CollectorQueue, Ok, Outcome
-from collectorqueue.errors import ConfigError, PayloadTooLarge, QueueFull
+from collectorqueue import Collector, CollectorQueue, Ok, Outcome, Payload
+from collectorqueue.errors import ConfigError, PayloadTooLarge, QueueFull, Unrouted
 from tests.support import Gate, assert_closes, both_loops, ticks, until, virtual
 
 
@@ -196,4 +197,33 @@ async def test_they_are_not_counted_unless_bounded() -> None:
     async with queue:
         await queue.publisher.send({"any": "thing"})
         assert queue.metrics.queued_bytes is None
+        gate.open()
+
+
+@both_loops
+async def test_what_was_refused_is_measured_again_and_not_kept() -> None:
+    queue, gate = gated(max_bytes=100, overflow="reject", size_of=len)
+    async with queue:
+        await stuck(queue, gate)
+        queue.publisher.send_nowait([0] * 95)
+        payload = Payload([0] * 10)
+        count = sys.getrefcount(payload)
+        with pytest.raises(QueueFull):
+            queue.publisher.send_nowait(payload)
+        assert sys.getrefcount(payload) == count
+        payload.value.extend([0] * 1000)
+        with pytest.raises(PayloadTooLarge):
+            queue.publisher.send_nowait(payload)
+        gate.open()
+
+
+@both_loops
+async def test_what_a_route_refuses_is_not_kept() -> None:
+    queue, gate = gated(max_bytes=100, on_unrouted="error")
+    async with queue:
+        payload = Payload(b"1", keys="nobody")
+        count = sys.getrefcount(payload)
+        with pytest.raises(Unrouted):
+            queue.publisher.send_nowait(payload)
+        assert sys.getrefcount(payload) == count
         gate.open()

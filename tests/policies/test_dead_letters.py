@@ -275,3 +275,19 @@ async def test_the_error_of_a_shared_result_is_not_changed() -> None:
         assert isinstance(error, Error)
         assert (error.attempts, shared.attempts) == (3, 1)
         assert error == shared
+
+
+class Drawer(list[Any]):
+    """A sink that is false while it is empty."""
+
+    def __call__(self, letter: DeadLetter) -> None:
+        self.append(letter)
+
+
+@virtual
+async def test_a_sink_may_be_false() -> None:
+    drawer, others = Drawer(), Drawer()
+    collector = Collector("fails", lambda payload: 1 / 0, dead_letter=drawer)
+    async with CollectorQueue([collector], dead_letter=others) as queue:
+        await queue.publisher.request(1)
+    assert (len(drawer), len(others)) == (1, 0)

@@ -318,3 +318,28 @@ async def test_a_limit_of_two_is_full_only_when_both_wait() -> None:
 def test_bad_limits_are_refused(make: Any, kind: type[Exception], text: str) -> None:
     with pytest.raises(kind, match=text):
         make()
+
+
+@pytest.mark.parametrize("name", ["max_concurrency", "rate_limit"])
+@virtual
+async def test_a_limit_taken_away_between_two_runs_is_gone(name: str) -> None:
+    gate = Gate()
+    limit = {"max_concurrency": 1, "rate_limit": RateLimit(0.01, burst=1)}[name]
+    collector = Collector("gate", gate, **{name: limit})
+    queue = CollectorQueue([collector], drain_timeout=0)
+    async with queue:
+        await queue.publisher.send_many(range(3))
+        await until(lambda: gate.started == [0])
+    setattr(collector, name, None)
+    async with queue:
+        await queue.publisher.send_many(range(3))
+        await until(lambda: gate.started == [0, 0, 1, 2])
+        # One that is set now holds what comes from now on.
+        setattr(collector, name, limit)
+        waiting = await queue.publisher.send(3)
+        gate.open()
+        if name == "max_concurrency":
+            await waiting
+        waiting.cancel()
+        await queue.publisher.wait()
+    assert_closes(queue)

@@ -307,3 +307,32 @@ def test_what_was_given_up_before_it_began_was_not_collected() -> None:
                 queue.assert_collected("limited", 0, 4)
 
     run_virtual(main())
+
+
+def test_checks_hold_where_assertions_are_left_out() -> None:
+    program = """
+import threading
+from collectorqueue import Collector
+from collectorqueue.testing import TestQueue, no_leaks, run_virtual
+
+gone = threading.Event()
+try:
+    with no_leaks():
+        threading.Thread(target=gone.wait).start()
+except AssertionError as error:
+    print(str(error)[:9])
+gone.set()
+
+async def main():
+    async with TestQueue([Collector("log", print)]) as queue:
+        queue.assert_collected("log", 1)
+
+try:
+    run_virtual(main())
+except AssertionError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-O", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "left over\n'log' was called with []\n", done.stderr

@@ -138,6 +138,18 @@ def ignores_sigterm(payload: Payload[Any]) -> str:
 
 
 @asynccontextmanager
+async def never_left(ctx: Context) -> AsyncIterator[None]:
+    yield
+    await asyncio.sleep(3600)
+
+
+@asynccontextmanager
+async def never_entered(ctx: Context) -> AsyncIterator[None]:
+    raise ValueError("not today")
+    yield
+
+
+@asynccontextmanager
 async def no_text(ctx: Context) -> AsyncIterator[None]:
     """As of a file whose name is no UTF-8."""
     raise ValueError("cannot open caf\udce9.txt")

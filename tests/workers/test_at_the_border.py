@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from collectorqueue.errors import (
     RunTimeout,
     WorkersFailed,
 )
+from tests.faults.harness import environment
 from tests.liars import LIARS
 from tests.support import assert_closes, both_loops
 from tests.workers import handlers, oddities
@@ -232,3 +235,69 @@ async def test_a_fork_of_a_worker_does_not_answer_for_it(
         assert stats_of(queue).died == 0
     assert_closes(queue)
     assert "the child came back" in capfd.readouterr().err
+
+
+@both_loops
+async def test_a_close_cut_short_kills_workers_whose_lifecycle_does_not_end() -> None:
+    collector = Collector(
+        "same", handlers.same, runs_in="process", lifecycle=oddities.never_left
+    )
+    for cut in ("again", "cancelled"):
+        queue = CollectorQueue([collector], workers=1)
+        await queue.start()
+        assert await queue.publisher.call("same", 1) == 1
+        closing = asyncio.create_task(queue.close(timeout=None))
+        await asyncio.sleep(0.05)
+        assert not closing.done()
+        async with asyncio.timeout(5):
+            if cut == "again":
+                await queue.close(timeout=0)
+            else:
+                closing.cancel()
+            await asyncio.wait([closing])
+
+
+@both_loops
+async def test_one_that_comes_late_is_not_lost_with_another_that_fails() -> None:
+    async with CollectorQueue(workers=1) as queue:
+        lifecycle = oddities.never_entered
+        late = [
+            Collector("bad", handlers.same, runs_in="process", lifecycle=lifecycle),
+            Collector("good", handlers.same, runs_in="process"),
+        ]
+        bad, good = await asyncio.gather(
+            *map(queue.add_collector, late), return_exceptions=True
+        )
+        assert isinstance(bad, WorkersFailed) and good is None
+        assert await queue.publisher.call("good", 1) == 1
+
+
+def test_a_program_may_be_where_the_name_is_no_text(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    os.mkdir(folder)
+    with open(folder + b"/program.py", "w") as file:
+        file.write(PROGRAM)
+    done = subprocess.run(
+        [sys.executable, folder + b"/program.py"],
+        env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.returncode) == ("42\n", 0), done.stderr
+
+
+PROGRAM = """
+import asyncio
+from collectorqueue import CollectorQueue
+
+queue = CollectorQueue(workers=1)
+
+@queue.collector(runs_in="process")
+def double(payload):
+    return payload.value * 2
+
+async def main():
+    async with queue:
+        print(await queue.publisher.call("double", 21))
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""

@@ -99,7 +99,6 @@ cdef extern from *:
     }
     """
     int64_t cq_monotonic_ns() noexcept
-    int64_t cq_kernel_ns() noexcept
     void cq_use_ticks(bint usable) noexcept
 
 cdef object source = None   # seconds, as a loop's `time`; None: the real clock
@@ -127,16 +126,6 @@ def follow(new_source):
 def now_ns():
     """The core's time now: nanoseconds on a monotonic clock with no fixed zero."""
     return monotonic_ns()
-
-
-def kernel_ns():
-    """The kernel's CLOCK_MONOTONIC now, in nanoseconds; what `now_ns` must agree with."""
-    return cq_kernel_ns()
-
-
-def use_counter(bint usable):
-    """Start anew, following the processor's counter or not; for tests."""
-    cq_use_ticks(usable)
 
 
 def kernel_uses_counter():

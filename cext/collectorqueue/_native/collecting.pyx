@@ -367,8 +367,14 @@ cdef class Collecting(Spreading):
         return 0
 
     cdef int expect_successor(self) except -1:
-        """The pool will put another consumer in this one's place, a turn later."""
-        if self.only is None and not self.retiring:
-            self.needs_successor = True
-            self.core.vacate()
+        """The pool will put another consumer in this one's place, a turn later, unless one
+        was to leave anyway."""
+        if self.only is not None or self.retiring:
+            return 0
+        if self.core.excess:
+            self.core.excess -= 1
+            self.retiring = True
+            return 0
+        self.needs_successor = True
+        self.core.vacate()
         return 0

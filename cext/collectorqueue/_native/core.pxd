@@ -2,16 +2,13 @@
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.door cimport NEVER, NOT_NOW, OPEN, this_thread
+from collectorqueue._native.ending cimport Ending
 from collectorqueue._native.event cimport CollectorEvent
-from collectorqueue._native.intake cimport Intake
 from collectorqueue._native.payload cimport Payload
 
 
-cdef class Core(Intake):
+cdef class Core(Ending):
     cdef object __weakref__
-
-    # who waits
-    cdef object when_empty
 
     # events, and Bundles of them, that begin while others are told so, one within the other
     cdef list beginning
@@ -31,7 +28,6 @@ cdef class Core(Intake):
     cdef int leave_lane(self, CollectorEvent event) except -1
     cdef int begin_item(self, CollectorEvent item, int64_t now) except -1
     cdef int count_helper(self, int64_t now) except -1
-    cdef int look_if_empty(self) except -1
 
 
 cdef inline CollectorEvent offer(Core core, Payload payload, bint may_wait):

@@ -72,6 +72,7 @@ cdef class Door(Places):
                 f"got a send from {this_thread()}"
             )
         scope = self.inside()
+        self.measured = None        # it may have been refused, and changed, since
         size = self.size_of(payload)
         taken = self.queued + self.reserved + self.handed
         # A place that came free belongs to those who wait for one, in order.
@@ -108,6 +109,7 @@ cdef class Door(Places):
 
     cdef int refuse(self, str why) except -1:
         self.refused_sends += 1
+        self.measured = None
         if self.on_overflow is not None:
             self.on_overflow()
         raise QueueFull(why, self.capacity)
@@ -170,6 +172,7 @@ cdef class Door(Places):
     def full_for_threads(self, str why not None):
         """In any thread: the error of a send that found no room, which is counted."""
         self.refused_sends += 1
+        self.measured = None
         if self.on_overflow is not None and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self.on_overflow)
         return QueueFull(why, self.capacity)

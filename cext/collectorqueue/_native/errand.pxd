@@ -14,7 +14,7 @@ cdef class Remote(Outlet):
     cdef Core core
     cdef readonly Step step
     cdef readonly int number        # by which workers know it
-    cdef object encode_into         # (value, buffer, -1): append
+    cdef object encode_into         # (value, buffer, offset)
     cdef object explain             # (value, exception) -> the error, with its path
     cdef bint takes_raw             # bytes go as they are
     cdef bint is_async

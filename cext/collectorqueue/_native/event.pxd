@@ -28,10 +28,10 @@ cdef enum Flag:
     ROUTED = 4      # it comes back: where it goes is known
     ADMITTED = 8    # it holds a place of its collector's limit, and has not begun
     LATE = 16       # it came back to the lane after events that were sent after it
-    RETURNED = 256  # the same, and in order with others that are
     PART = 32       # not an event, but one collector's part of one: `waiters` is a Share
     BATCH = 64      # nor this, but many for one run: `waiters` is a Bundle
     ON_TRIAL = 128  # it may join the batch that those before it are in, or goes back
+    RETURNED = 256  # it is LATE, and in order with others that are
 
 cdef class Hub:
     cdef Home home
@@ -71,11 +71,13 @@ cdef class EventWait:
     cdef object timer
     cdef CollectorEvent owner       # whose handler waits; None outside of handlers
     cdef object owner_step          # that handler's; None: not known
+    cdef object refusal             # why it is given up; or None
     cdef bint begun
     cdef bint timed_out
 
     cdef int step(self, PyObject **out) except -1
     cdef int begin(self) except -1
+    cdef int refuse(self, object why) except -1
     cdef int finish(self) except -1
 
 

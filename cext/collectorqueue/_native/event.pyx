@@ -122,8 +122,10 @@ cdef class CollectorEvent:
     def wait(self, timeout=None):
         """Wait until the event has ended; returns its ResultList, whatever the outcome.
 
-        Raises only TimeoutError, after `timeout` seconds, and the caller's own
-        cancellation; the event goes on in both cases.
+        Raises TimeoutError after `timeout` seconds, and the caller's own cancellation; the
+        event goes on in both cases. Of what the event came to, it raises nothing. Raises
+        WrongLoop, WouldDeadlock in a handler that would wait for itself, and TypeError or
+        ConfigError for a timeout that is none.
         """
         if timeout is not None:
             if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
@@ -145,9 +147,11 @@ cdef class CollectorEvent:
     def cancel(self):
         """Give the event up; True if that was possible, False if it had ended.
 
-        Queued: it ends ABORTED now and its place is free. Running on the loop: its
+        Queued, whatever it waits for (a consumer, its time, its key, a limit, a batch, the
+        next try): it ends ABORTED now and its place is free. Running on the loop: its
         coroutines are cancelled, and it ends ABORTED when they have ended. Running in a
-        thread: it ends ABORTED now, the thread goes on and its result is discarded.
+        thread or a worker: it ends ABORTED now, the run goes on and its result is discarded.
+        Raises WrongThread.
         """
         if self.state >= OK or self.home.hub is NULL:
             return False
@@ -302,6 +306,8 @@ cdef class EventWait:
             if not self.future.done():
                 raise RuntimeError("a wait for an event was resumed before it was over")
             self.finish()
+        if self.refusal is not None and self.event.state < OK:
+            raise self.refusal
         if self.timed_out and self.event.state < OK:
             raise TimeoutError(f"the event did not end within {self.timeout} s")
         if self.event.state < OK:
@@ -336,6 +342,13 @@ cdef class EventWait:
         self.timed_out = True
         if not self.future.done():
             self.future.set_result(None)
+
+    cdef int refuse(self, object why) except -1:
+        """Let whoever waits go on, with this error unless the event has ended by then."""
+        self.refusal = why
+        if not self.future.done():
+            self.future.set_result(None)
+        return 0
 
     cdef int finish(self) except -1:
         future = self.future

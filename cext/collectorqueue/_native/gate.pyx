@@ -37,6 +37,7 @@ cdef class Gate(Holder):
         self.limit = limit
         core.has_limits = core.has_limits or limit > 0
         self.let_in(monotonic_ns())
+        core.waits.limit_has_changed(core)
 
     def set_rate(self, double rate, double per, double burst):
         """So many in `per` seconds, `burst` at once after a rest; a rate of 0: no limit."""
@@ -51,7 +52,7 @@ cdef class Gate(Holder):
         return self.limit > 0 and self.taken >= self.limit
 
     cdef Py_ssize_t full_by(self) noexcept:
-        return self.taken if self.is_full() else 0
+        return self.limit if self.is_full() else 0
 
     cdef double wait_ns(self, int64_t now) noexcept:
         """How long until the rate lets one in."""

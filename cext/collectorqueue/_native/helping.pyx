@@ -3,7 +3,6 @@
 Rules of residence: nothing a handler waits for may lack a consumer, and nobody waits for
 himself. How many consumers there are otherwise is decided elsewhere.
 """
-cimport cython
 
 from collectorqueue._native.barrier cimport Barriers
 from collectorqueue._native.context cimport Scope, current_scope

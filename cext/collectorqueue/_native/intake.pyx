@@ -5,7 +5,6 @@ but counted. Who may send is the door's; how events leave is the core's.
 """
 from contextvars import copy_context
 
-cimport cython
 from libc.stdint cimport int64_t, uint32_t
 
 from collectorqueue._native.clock cimport monotonic_ns
@@ -88,7 +87,11 @@ cdef class Intake(Helping):
     cdef CollectorEvent enter(self, Payload payload):
         """The event of a payload that is accepted now; not put anywhere yet."""
         if self.checks_sends:
-            self.check_route(payload)
+            try:
+                self.check_route(payload)
+            except BaseException:
+                self.measured = None
+                raise
         if payload.rare is not None and payload.rare.ordering_key is not None and (
                 type(self.lane) is LifoLane):
             raise ConfigError(

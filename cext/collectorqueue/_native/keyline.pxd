@@ -14,4 +14,5 @@ cdef class KeyLine:
     cdef int add_again(self, CollectorEvent event) except -1
     cdef int remove(self, CollectorEvent event) except -1
     cdef CollectorEvent next(self)
+    cdef CollectorEvent last(self)
     cdef list waiting(self)

@@ -63,5 +63,11 @@ cdef class KeyLine:
         self.first = self.others.popitem(False)[0] if self.others else None
         return event
 
+    cdef CollectorEvent last(self):
+        """Behind which the next one waits."""
+        if self.others:
+            return next(reversed(self.others))
+        return self.head if self.first is None else self.first
+
     cdef list waiting(self):
         return [] if self.first is None else [self.first, *(self.others or ())]

@@ -51,11 +51,6 @@ cdef class MergingLane(Lane):
     cdef int add_up(self) noexcept
 
 
-cdef class Probe:
-    cdef Lane lane
-    cdef int64_t sequence
-
-
 cdef Lane make_lane(object queue_type, int64_t default_priority, int64_t ageing,
                     bint drops=*)
 cdef Lane make_sorted_lane(object queue_type, int64_t default_priority, int64_t ageing,

@@ -63,6 +63,7 @@ cdef class Places(Seats):
     def park(self, int64_t size=0):
         """A future for a place, behind all other blocked senders."""
         self.check_loop()
+        self.measured = None
         place = self.loop.create_future()
         self.senders[place] = size
         self.parked += 1

@@ -6,7 +6,7 @@ nothing that is off.
 cimport cython
 from libc.stdint cimport int64_t
 
-from collectorqueue._native.counters cimport free_tally, quantiles_of
+from collectorqueue._native.counters cimport forget_tally, free_tally, quantiles_of
 from collectorqueue._native.event cimport Labelled
 from collectorqueue._native.holders cimport Holder
 from collectorqueue._native.outlet cimport Outlet
@@ -18,8 +18,7 @@ cdef class Step(Labelled):
     """One collector's compiled plan: how to call it, and what became of its calls."""
 
     def __cinit__(self, key, collector, call, ctx, *, bint with_ctx=False,
-                  bint detached=False, bint inline=False, bint whole_router=False,
-                  int64_t order=0):
+                  bint detached=False, bint inline=False, bint whole_router=False):
         self.collector = collector
         self.call = call
         self.ctx = ctx
@@ -27,7 +26,6 @@ cdef class Step(Labelled):
         self.detached = detached
         self.inline = inline
         self.kind = ROUTER if whole_router else CALL
-        self.order = order
 
     def __dealloc__(self):
         free_tally(&self.waits)
@@ -35,7 +33,7 @@ cdef class Step(Labelled):
 
     @property
     def received(self):
-        """How many events came to it."""
+        """How many runs of it began, each of an event, or of one of a batch."""
         return self.ok + self.failed + self.running
 
     def quantiles(self):
@@ -74,6 +72,19 @@ cdef class Step(Labelled):
         """Its events go to other processes from now on."""
         self.outlet = outlet
         self.policies |= DIVERTS
+
+    def begin_anew(self):
+        """What it kept and counted in an earlier run of the queue is over, but for handlers
+        that run on."""
+        self.ok = self.failed = 0
+        self.peak_running = self.running
+        forget_tally(&self.waits)
+        forget_tally(&self.runs)
+        self.gate = self.batching = None
+        self.retrial = self.convert = None
+        self.validates = False
+        self.timeout_ns = 0
+        self.policies = 0 if self.outlet is None else DIVERTS
 
     def limit_by(self, Holder gate not None):
         """Its events pass this gate from now on."""

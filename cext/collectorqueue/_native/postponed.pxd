@@ -58,6 +58,8 @@ cdef class Postponed(Door):
     cdef int mind_batches(self) except -1
 
     cdef CollectorEvent first_of_key(self, CollectorEvent event)
+    cdef CollectorEvent last_of_key(self, CollectorEvent event)
+    cdef dict order_of_key(self, CollectorEvent event)
     cdef Py_ssize_t slots_taken(self, Step step) except -1
     cdef set steps_at_limit(self, CollectorEvent event)
 

@@ -3,7 +3,6 @@
 Rules of residence: when an event may be taken. All that wait here are queued, count against
 the capacity and hold no consumer; once nothing is in their way they go back to the lane.
 """
-cimport cython
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.clock cimport monotonic_ns
@@ -22,6 +21,8 @@ from collectorqueue._native.retrial cimport Tries
 from collectorqueue._native.worst cimport Worst
 
 from collectorqueue.errors import EventAborted, EventDropped
+
+cdef str LATER = "it would have been run after the drain deadline"
 
 cdef enum:
     FEW = 64                # deadlines that are not worth a sweep
@@ -389,8 +390,25 @@ cdef class Postponed(Door):
         found = self.lines.get(event.payload.rare.ordering_key)
         return (<KeyLine>found).head if type(found) is KeyLine else found
 
+    cdef CollectorEvent last_of_key(self, CollectorEvent event):
+        """The last of the line of an event's ordering key; None: there is none."""
+        if event.payload.rare is None or event.payload.rare.ordering_key is None:
+            return None
+        found = self.lines.get(event.payload.rare.ordering_key)
+        return (<KeyLine>found).last() if type(found) is KeyLine else found
+
+    cdef dict order_of_key(self, CollectorEvent event):
+        """Of those that wait in the line of an event's ordering key, which each is behind."""
+        cdef KeyLine line = self.line_of(event.payload.rare.ordering_key)
+        before = {}
+        last = line.head
+        for each in line.waiting():
+            before[each] = last
+            last = each
+        return before
+
     cdef Py_ssize_t slots_taken(self, Step step) except -1:
-        """How many runs fill a collector up to its limit; 0: it is not at its limit."""
+        """How many runs a collector is limited to, and has; 0: it is not at its limit."""
         if step.batching is not None:
             return step.batching.full_by()
         return 0 if step.gate is None else step.gate.full_by()
@@ -437,9 +455,6 @@ cdef class Postponed(Door):
     cdef int drop_expired(self, CollectorEvent event) except -1:
         """End one whose ttl is over."""
         return 0
-
-
-cdef str LATER = "it would have been run after the drain deadline"
 
 
 cdef int64_t ttl_ns(Payload payload) except -1:

@@ -56,6 +56,7 @@ cdef class Index:
     def remove(self, Step step not None, topics):
         """Route to a step no longer."""
         del self.steps[step.key]
+        self.sinks.discard(step)
         for topic in topics:
             listening = <list>self.topics[topic]
             listening.remove(step)

@@ -97,32 +97,31 @@ cdef class Sender:
         self.core = core
         self.others = others        # send(payload, block, timeout): what to do without room
 
-    @cython.binding(False)
     def send_nowait(self, x, delivery=None, keys=None, topics=None, priority=None,
                     *, ordering_key=None, delay=None, ttl=None):
         """Send without waiting; returns the accepted CollectorEvent.
 
-        Raises QueueFull when there is no room, under `overflow="wait"` too, and never
-        passes a sender that is blocked; QueueNotStarted, QueueClosed.
+        Raises QueueFull when there is no room, unless the queue drops, and never passes a
+        sender that is blocked; the rest as `send` does.
         """
         return offer(self.core, as_payload(
             x, delivery, keys, topics, priority, ordering_key, delay, ttl), False)
 
-    @cython.binding(False)
     def send(self, x, delivery=None, keys=None, topics=None, priority=None,
              *, ordering_key=None, delay=None, ttl=None):
         """Send, and wait for room if the queue is full (`overflow="wait"`).
 
         Returns the accepted CollectorEvent when awaited; nothing is sent before.
         Blocked senders are admitted in arrival order. Inside a handler of this queue it
-        never waits: up to twice `capacity`, then QueueFull. Raises QueueFull under
-        `overflow="reject"`, QueueNotStarted, QueueClosed, Unrouted
-        (`on_unrouted="error"`).
+        never waits: up to twice `capacity`, then QueueFull. Cancelled, it has sent nothing.
+        Raises QueueFull under `overflow="reject"`, PayloadTooLarge (`max_bytes`),
+        PayloadInvalid (`validate="send"`), Unrouted (`on_unrouted="error"`),
+        QueueNotStarted, QueueClosed, QueueFailed, WrongThread, and TypeError or ConfigError
+        for an address or terms that cannot be.
         """
         return sending(self, as_payload(
             x, delivery, keys, topics, priority, ordering_key, delay, ttl))
 
-    @cython.binding(False)
     def send_threadsafe(self, x, delivery=None, keys=None, topics=None, priority=None,
                         *, ordering_key=None, delay=None, ttl=None, bint block=True,
                         timeout=None):
@@ -131,8 +130,8 @@ cdef class Sender:
         A full queue makes the thread wait, for at most `timeout` seconds (None: without
         limit), or raises QueueFull: with `block=False`, under `overflow="reject"`, after
         `timeout`, and in the loop's own thread. Payloads are handed over many at a time;
-        those of one thread stay in order. What is raised was never accepted. Raises
-        QueueNotStarted, QueueClosed, Unrouted as `send` does.
+        those of one thread stay in order. What is raised was never accepted. Raises as
+        `send` does, but for WrongThread.
         """
         cdef Payload payload = as_payload(
             x, delivery, keys, topics, priority, ordering_key, delay, ttl)

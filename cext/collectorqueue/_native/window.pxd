@@ -13,7 +13,7 @@ cdef class Window:
     cdef readonly Page page
     cdef readonly object worker
     cdef object pack                # (object) -> bytes
-    cdef object send                # (): there are bytes in `outgoing`
+    cdef object send                # (): there are bytes to send in `room`
     cdef bytearray room             # for the bytes to send; longer than what is used of it
     cdef Py_ssize_t used
     cdef Py_ssize_t sent_to         # what is before has been sent

@@ -1,7 +1,7 @@
 """What one worker has been sent, and has not answered.
 
 Rules of residence: one worker's events, their bytes, and how many it should have. Nothing is
-sent from here: `outgoing` is for the socket.
+sent from here: `room` is for the socket.
 """
 cimport cython
 from cpython.buffer cimport PyBUF_READ

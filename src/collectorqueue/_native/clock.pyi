@@ -8,11 +8,5 @@ def follow(new_source: Callable[[], float] | None) -> None:
 def now_ns() -> int:
     """The core's time now: nanoseconds on a monotonic clock with no fixed zero."""
 
-def kernel_ns() -> int:
-    """CLOCK_MONOTONIC now, in nanoseconds; what `now_ns` must agree with."""
-
-def use_counter(usable: bool) -> None:
-    """Start anew, following the processor's counter or not; for tests."""
-
 def kernel_uses_counter() -> bool:
     """Whether the kernel trusts the processor's counter on this machine."""

@@ -65,7 +65,11 @@ class CollectorEvent:
 
     def __await__(self) -> Generator[Any, Any, ResultList]: ...
     def cancel(self) -> bool:
-        """Give the event up; True if that was possible, False if it had ended."""
+        """Give the event up; True if that was possible, False if it had ended.
+
+        Queued: it ends ABORTED now. Running on the loop: when its coroutines, which are
+        cancelled, have ended. In a thread or a worker: now. Raises WrongThread.
+        """
 
     def wait_time(self) -> int:
         """Nanoseconds from being sent until first started; 0 until then."""

@@ -25,7 +25,6 @@ class Step(Labelled):
         detached: bool = False,
         inline: bool = False,
         whole_router: bool = False,
-        order: int = 0,
     ) -> Self: ...
     @property
     def collector(self) -> Any:
@@ -83,6 +82,10 @@ class Step(Labelled):
     @property
     def validates(self) -> bool:
         """Its payloads are tried when they are sent."""
+
+    def begin_anew(self) -> None:
+        """What it kept and counted in an earlier run of the queue is over, but for handlers
+        that run on."""
 
     def limit_by(self, gate: Holder) -> None:
         """Its events pass this gate from now on."""

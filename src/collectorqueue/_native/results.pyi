@@ -5,7 +5,6 @@ from types import GenericAlias
 from typing import (
     Any,
     ClassVar,
-    Final,
     Generic,
     Literal,
     NoReturn,
@@ -21,7 +20,6 @@ _T_co = TypeVar("_T_co", covariant=True, default=Any)
 _Err = BaseException | type[BaseException] | str
 _E_co = TypeVar("_E_co", bound=_Err, covariant=True, default=_Err)
 
-TEXT_LIMIT: Final[int]
 
 @final
 class Ok(Generic[_T_co]):
@@ -140,12 +138,6 @@ def result_of(value: object) -> Ok[Any] | Error:
 
 def failure_of(exc: BaseException) -> Error[BaseException]:
     """An exception as the Error that a consumer makes of it."""
-
-def let_go(exc: BaseException) -> None:
-    """Take the traceback, context and cause off an exception and a group's members."""
-
-def shortened(text: str) -> str:
-    """The beginning and the end of a text, within `TEXT_LIMIT` bytes as UTF-8."""
 
 def tried(error: Error, attempts: int) -> Error:
     """The same failure, of so many runs."""

@@ -83,7 +83,7 @@ class Autoscaler:
         self._timer: asyncio.TimerHandle | None = None
         self._recent: deque[Scaling] = deque(maxlen=KEPT)
         self._grown = self._shrunk = 0
-        self._stopped = False
+        self._stopped = self._asking = False
 
     @property
     def largest(self) -> int:
@@ -119,11 +119,12 @@ class Autoscaler:
         self._ask(self.policy.on_timer)
 
     def _ask(self, question: Callable[[float, PoolState], Decision]) -> None:
-        if self._stopped:
-            return
+        if self._stopped or self._asking:
+            return  # a policy that sends, or sets a bound: what it says next counts
         now = self._loop.time()
         state = self._read()
         wanted, reason = state.pool, "bounds"
+        self._asking = True
         try:
             decision = question(now, state)
             timer = checked_timer(decision.next_timer, now)
@@ -133,6 +134,8 @@ class Autoscaler:
             # The user's own policy: the pool stays as it is, and events go on.
             quietly(log, logging.ERROR, "a scaling policy failed", exc_info=True)
             contained(error)
+        finally:
+            self._asking = False
         smallest, largest = self._bounds
         target = max(smallest, min(largest, wanted))
         if target != state.pool:

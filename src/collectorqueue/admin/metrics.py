@@ -76,7 +76,7 @@ class CollectorStats(msgspec.Struct, frozen=True):
     """What became of one collector's runs."""
 
     received: int
-    """Events that came to it."""
+    """Runs of it: one for each event that came, and one more each time it is tried again."""
     ok: int
     """Runs that returned a value or Ok."""
     failed: int
@@ -202,7 +202,7 @@ class Gauge:
     def __init__(
         self,
         core: Core,
-        workers: Callable[[], WorkersStats] | None = None,
+        workers: Callable[[], WorkersStats | None] = lambda: None,
         scaling: Callable[[], ScalingStats] = no_scaling,
         limited_by: Callable[[], str | None] = lambda: None,
         policies: Callable[[], PolicyStats] = PolicyStats,
@@ -211,7 +211,7 @@ class Gauge:
         self._scaling = scaling
         self._limited_by = limited_by
         self._policies = policies
-        self.workers = workers
+        self._workers = workers
 
     def metrics(self) -> Metrics:
         """What it shows now."""
@@ -262,5 +262,5 @@ class Gauge:
                 step.key: CollectorStats.of(step) for step in core.index.active_steps()
             },
             scaling=self._scaling(),
-            workers=None if self.workers is None else self.workers(),
+            workers=self._workers(),
         )

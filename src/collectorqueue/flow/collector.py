@@ -91,7 +91,8 @@ class Collector(Generic[In, Out]):
     Policies, in the order in which an event meets them; all are off unless given:
 
     `rate_limit`: a RateLimit. `max_concurrency`: runs at once, in all workers together. Both
-    can be set at any time. What must wait for them holds no consumer.
+    can be set at any time, but for `max_concurrency` of a process collector that runs. What
+    must wait for them holds no consumer.
     `batch`: a Batch; the processor gets a list of payloads.
     `timeout`: seconds for each run. A coroutine is cancelled; a worker process is killed; a
     thread is left to itself, and another takes its place. The run fails with RunTimeout.
@@ -102,9 +103,10 @@ class Collector(Generic[In, Out]):
     `payload_type`: values are made this type, and checked, by msgspec: bytes and str are
     decoded (`encoding`: "json" or "msgpack"), all else is converted. What does not fit fails
     with PayloadInvalid; with `validate="send"` the send raises that. In processes values are
-    msgpack already, and neither can be said. `dec_hook`, `enc_hook`: msgspec's hooks, for
-    types that it does not know. `idempotent=True`, in processes only:
-    a run whose worker died is run again, up to 3 times, instead of failing with WorkerLost.
+    msgpack already, and neither can be said. `dec_hook`: msgspec's hook, for types that it
+    does not know. In processes only: `enc_hook`, the same for what is sent there, and
+    `idempotent=True`: a run whose worker died is run again, up to 3 times, instead of
+    failing with WorkerLost.
 
     `Collector[In, Out]`: what its payloads hold, and what it returns, for type checkers.
     Raises ConfigError or TypeError for what cannot work.
@@ -243,8 +245,9 @@ class Collector(Generic[In, Out]):
         """Run this collector for a payload; what a custom router calls.
 
         With all its policies: it waits for its limits, and is timed and tried again, while
-        the router's consumer waits; a batch is one of one. Returns its result and raises
-        nothing but the caller's own cancellation.
+        the router's consumer waits; a batch is one of one. Returns its result, whatever the
+        handler raises. Raises the caller's own cancellation, and QueueNotStarted for a
+        collector in threads or processes that no queue runs.
         """
         # By the caller's queue: one collector may belong to several.
         step = step_of(self) or self.step

@@ -24,6 +24,7 @@ from collectorqueue._native.plan import Step
 from collectorqueue._native.results import Error
 from collectorqueue.errors import QueueFull
 from collectorqueue.flow.collector import Collector
+from collectorqueue.flow.deadline import Deadline
 from collectorqueue.quiet import contained, quietly
 
 __all__ = ["KEPT", "DeadLetter", "DeadLetters"]
@@ -80,7 +81,7 @@ class DeadLetters:
         self._loop = loop
         self._context = context
         self._on_letter = on_letter
-        self._under_way: dict[asyncio.Future[Any], DeadLetter] = {}
+        self.under_way: dict[asyncio.Future[Any], DeadLetter] = {}
         self.count = 0
         self.lost = 0  # that fell out of those that are kept
 
@@ -119,7 +120,7 @@ class DeadLetters:
         own = None
         if step is not None and isinstance(step.collector, Collector):
             own = step.collector.dead_letter
-        return own or self._default
+        return self._default if own is None else own
 
     def _letter(self, event: CollectorEvent, key: str | None, error: Error) -> DeadLetter:
         now = time.time()
@@ -138,11 +139,11 @@ class DeadLetters:
         answer = self._context.copy().run(sink, letter)
         if inspect.isawaitable(answer):
             task = asyncio.ensure_future(answer, loop=self._loop)
-            self._under_way[task] = letter
+            self.under_way[task] = letter
             task.add_done_callback(self._handed_over, context=self._context)
 
     def _handed_over(self, task: asyncio.Future[Any]) -> None:
-        letter = self._under_way.pop(task, None)
+        letter = self.under_way.pop(task, None)
         if letter is None:
             return  # given up before
         if task.cancelled():
@@ -160,15 +161,14 @@ class DeadLetters:
             letter.collector or "-", len(self._kept), KEPT, failure,
         )  # fmt: skip
 
-    async def finish(self, seconds: float) -> None:
+    async def finish(self, deadline: Deadline) -> None:
         """Wait for what is being handed over; cancel what takes longer."""
-        if self._under_way:
-            timeout = None if seconds == float("inf") else seconds
-            await asyncio.wait(set(self._under_way), timeout=timeout)
-        for task in list(self._under_way):
+        if self.under_way:
+            await deadline.reach(asyncio.gather(*self.under_way, return_exceptions=True))
+        for task in list(self.under_way):
             task.cancel()
-        if self._under_way:
-            await asyncio.wait(set(self._under_way), timeout=GRACE_S)
-        for letter in self._under_way.values():
+        if self.under_way:
+            await asyncio.wait(set(self.under_way), timeout=GRACE_S)
+        for letter in self.under_way.values():
             self._keep(letter, TimeoutError("it did not end when it was cancelled"))
-        self._under_way.clear()
+        self.under_way.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from collectorqueue._native.core import Core
 from collectorqueue._native.event import CollectorEvent, Outcome
 from collectorqueue._native.payload import Payload
 from collectorqueue.errors import EventAborted
+from collectorqueue.flow.deadline import Deadline
 from collectorqueue.flow.pool import ConsumerPool
 from collectorqueue.quiet import quietly
 
@@ -54,57 +56,30 @@ class Drain:
         self._pool = pool
         self._stop_scaling = stop_scaling
         self._finish_letters = finish_letters
-        self._begun = False
-        self._waited = False  # until all was over, or the deadline
-        self._loop = loop
-        self._expired: asyncio.Future[None] = loop.create_future()
-        self._deadline: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self.deadline = Deadline(loop)
+        self._is_waiting = False
 
     def shorten(self, timeout: float | None) -> None:
         """End at most `timeout` seconds from now; a later deadline changes nothing."""
-        if timeout is None or self._expired.done():
-            return
-        deadline = self._loop.time() + timeout
-        if self._deadline is not None and deadline >= self._deadline:
-            return
-        self._deadline = deadline
-        if self._timer is not None:
-            self._timer.cancel()
-        if timeout <= 0:
-            self._expire()
-        elif not self._waited:
-            self._timer = self._loop.call_at(deadline, self._expire)
-            if self._begun:
-                self._core.end_by(timeout)
-
-    def left_s(self) -> float:
-        """Seconds until the deadline; infinite without one."""
-        if self._deadline is None:
-            return float("inf")
-        return max(0.0, self._deadline - self._loop.time())
-
-    def _expire(self) -> None:
-        if not self._expired.done():
-            self._expired.set_result(None)
+        if self.deadline.shorten(timeout) and self._is_waiting:
+            self._core.end_by(self.deadline.left_s())
 
     async def run(self) -> Remains:
-        """Drain; returns what was left. A cancellation brings the deadline forward."""
+        """Drain; returns what was left. A cancellation makes the deadline now."""
         core = self._core
         core.begin_drain()
-        self._begun = True
-        if self._deadline is not None:
-            core.end_by(self.left_s())
-        cancelled = not await self._emptied_before_deadline()
-        self._waited = True
-        if self._timer is not None:
-            self._timer.cancel()
+        left_s = self.deadline.left_s()
+        if left_s < math.inf:
+            core.end_by(left_s)
+        self._is_waiting = True
+        in_time = await self.deadline.reach(core.emptied())
+        self._is_waiting = False
         running = core.running()
         core.shut()
         why = "left at the drain deadline"
         queued = core.abort_queued(EventAborted(why))
         core.abort_running(why)
-        if cancelled:
+        if not in_time:
             await self._grace()
         overdue = EventAborted("abandoned: it did not end when cancelled")
         abandoned = core.abandon_running(overdue)
@@ -126,16 +101,6 @@ class Drain:
         await self._pool.stop()
         core.disown_running()
         return Remains(tuple(late), tuple(described))
-
-    async def _emptied_before_deadline(self) -> bool:
-        emptied = self._core.emptied()
-        try:
-            await asyncio.wait(
-                {emptied, self._expired}, return_when=asyncio.FIRST_COMPLETED
-            )
-        except asyncio.CancelledError:
-            self._expire()
-        return emptied.done()
 
     async def _grace(self) -> None:
         """Let what was cancelled end, for a moment."""

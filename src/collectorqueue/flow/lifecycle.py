@@ -22,25 +22,25 @@ class Tenure:
         self.collector = collector
         self._entered: asyncio.Future[None] = loop.create_future()
         self._leave = asyncio.Event()
-        self._task: asyncio.Task[BaseException | None] | None = None
+        self.task: asyncio.Task[BaseException | None] | None = None
 
     async def enter(self) -> None:
         """Enter the lifecycle; raises what it raises."""
         name = f"collectorqueue lifecycle {self.collector.key}"
-        self._task = asyncio.create_task(self._hold(), name=name)
+        self.task = asyncio.create_task(self._hold(), name=name)
         try:
             await asyncio.shield(self._entered)
         except asyncio.CancelledError:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            self.task.cancel()
+            await asyncio.wait([self.task])
             raise
 
     async def exit(self) -> BaseException | None:
         """Leave the lifecycle; returns what its exit raised."""
         self._leave.set()
-        assert self._task is not None
-        await asyncio.wait([self._task])
-        return None if self._task.cancelled() else self._task.result()
+        assert self.task is not None
+        await asyncio.wait([self.task])
+        return None if self.task.cancelled() else self.task.result()
 
     async def _hold(self) -> BaseException | None:
         manager: Any = self.collector.lifecycle

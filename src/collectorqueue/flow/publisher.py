@@ -12,6 +12,7 @@ from collectorqueue._native.event import CollectorEvent
 from collectorqueue._native.payload import Delivery, Payload
 from collectorqueue._native.results import Error, ResultList
 from collectorqueue._native.sender import Sender
+from collectorqueue.checks import check_seconds
 from collectorqueue.errors import (
     CollectorFailed,
     QueueClosed,
@@ -52,7 +53,8 @@ class EventPublisher(Sender):
             while (waiting := self.offer_many(items, accepted)) is not None:
                 accepted.append(await self.send(waiting))
         except BaseException as exc:
-            exc.accepted = accepted  # type: ignore[attr-defined]
+            # Whatever the class forbids or has of that name: its instances have a dictionary.
+            BaseException.__getattribute__(exc, "__dict__")["accepted"] = accepted
             raise
         return accepted
 
@@ -72,11 +74,13 @@ class EventPublisher(Sender):
         """Send and wait for the results; `timeout` seconds are for both.
 
         The handlers see the caller's context variables. A request that times out
-        (TimeoutError) or is cancelled cancels its event.
+        (TimeoutError) or is cancelled cancels its event. Raises as `send` does, and
+        WouldDeadlock in a handler that would wait for itself.
         """
         what = (x, delivery, keys, topics, priority, ordering_key, delay, ttl)
         if timeout is None:
             return await self._request(what)
+        check_seconds("timeout", timeout)
         async with asyncio.timeout(timeout):
             return await self._request(what)
 
@@ -114,6 +118,8 @@ class EventPublisher(Sender):
         future cancels the event. To wait for it in the loop's own thread is a deadlock.
         Raises QueueNotStarted and QueueClosed.
         """
+        if timeout is not None:
+            check_seconds("timeout", timeout)
         self.core.check_accepting()
         asking = self.request(
             x, delivery, keys, topics, priority,
@@ -143,6 +149,9 @@ class EventPublisher(Sender):
     ) -> Any:
         """Have one collector handle a value; returns its value, or raises its error.
 
+        `timeout`: seconds, for the send and the run; then TimeoutError. Raises UnknownKey,
+        and what `send` raises.
+
         What would end the caller's own task or program (CancelledError, SystemExit,
         KeyboardInterrupt, all that is no Exception) is raised as CollectorFailed from it.
         """
@@ -164,8 +173,9 @@ class EventPublisher(Sender):
     async def wait(self) -> None:
         """Wait until all that was accepted before this call has ended, whoever sent it.
 
-        Inside a handler it leaves out the events of the handlers that call it, and lends
-        the pool one consumer while it waits.
+        Inside a handler it leaves out the events of the handlers that call it, with what
+        cannot end before those (behind them by an ordering key or a limit, say), and lends
+        the pool one consumer while it waits. Raises WrongLoop.
         """
         core = self.core
         if not (core.is_live or core.is_broken or core.queued or core.in_flight):

@@ -34,9 +34,14 @@ def no_leaks() -> Iterator[None]:
         if "tasks" in left:
             break  # they cannot go while this waits
         time.sleep(0.005)
-    assert not left, "left over: " + "; ".join(
-        f"{kind}: {', '.join(sorted(map(str, found)))}" for kind, found in left.items()
-    )
+    if left:
+        raise AssertionError(
+            "left over: "
+            + "; ".join(
+                f"{kind}: {', '.join(sorted(map(str, found)))}"
+                for kind, found in left.items()
+            )
+        )
 
 
 def left_over(before: dict[str, set[object]]) -> dict[str, set[object]]:

@@ -57,8 +57,9 @@ class TestQueue(CollectorQueue):
     async def settle(self) -> None:
         """Wait until nothing is queued and nothing runs, whatever handlers send meanwhile.
 
-        Raises an ExceptionGroup of the errors of handlers that were not expected, and
-        WouldDeadlock in a handler of this queue, whose own event it would wait for.
+        Raises an ExceptionGroup of the errors that were not expected, of handlers, and of
+        events that were cancelled, dropped or for nobody; and WouldDeadlock in a handler of
+        this queue, whose own event it would wait for.
         """
         if self._core.is_inside():
             raise WouldDeadlock("a handler cannot wait until its own queue is at rest")
@@ -116,7 +117,8 @@ class TestQueue(CollectorQueue):
     def assert_collected(self, key: str, *values: Any) -> None:
         """This collector was called with these values, in this order, and no others."""
         found = self.collected.get(key, [])
-        assert found == list(values), f"{key!r} was called with {found!r}"
+        if found != list(values):
+            raise AssertionError(f"{key!r} was called with {found!r}")
 
     def on_sent(self, event: CollectorEvent) -> None:
         """Called by the queue."""

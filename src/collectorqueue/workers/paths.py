@@ -10,6 +10,7 @@ import ast
 import contextvars
 import importlib
 import inspect
+import os
 import runpy
 import sys
 import types
@@ -85,10 +86,10 @@ class TypePath(msgspec.Struct, frozen=True):
 
 
 class Main(msgspec.Struct, frozen=True):
-    """The program's `__main__`: a module by name, or a file."""
+    """The program's `__main__`: a module by name, or a file, as the system spells it."""
 
     module: str | None = None
-    file: str | None = None
+    file: bytes | None = None
 
     def load(self) -> None:
         """In a worker: have it in `sys.modules` under its own name."""
@@ -101,7 +102,8 @@ class Main(msgspec.Struct, frozen=True):
             loaded = types.ModuleType("__mp_main__")
             # The name that multiprocessing gives it, which no guard matches.
             sys.modules["__mp_main__"] = sys.modules[MAIN] = loaded
-            loaded.__dict__.update(runpy.run_path(self.file, run_name="__mp_main__"))
+            file = os.fsdecode(self.file)
+            loaded.__dict__.update(runpy.run_path(file, run_name="__mp_main__"))
         finally:
             IMPORTING_MAIN.reset(token)
 
@@ -125,7 +127,7 @@ class Main(msgspec.Struct, frozen=True):
         if module is not None:
             return cls(module=module)
         assert file is not None
-        return cls(file=str(FilePath(file).resolve()))
+        return cls(file=os.fsencode(FilePath(file).resolve()))
 
 
 def main_for(paths: Iterable[Iterable[Path]]) -> Main | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import itertools
-import math
 from collections.abc import AsyncGenerator, Callable
 
 import msgspec
@@ -214,8 +213,11 @@ class WorkerPool:
                 raise WorkersFailed(f"a worker could not start: {staff.starts.last}")
             await staff.change()
 
-    async def stop(self, grace_s: float) -> list[BaseException]:
-        """Let all workers leave their lifecycles and end, for at most so many seconds.
+    async def stop(
+        self, grace_s: float, expired: asyncio.Future[None] | None = None
+    ) -> list[BaseException]:
+        """Let all workers leave their lifecycles and end, until `expired` is done, and for
+        `grace_s` seconds at least; then they are killed.
 
         Returns what lifecycles raised. A cancellation ends it at once, and is kept.
         """
@@ -227,8 +229,11 @@ class WorkerPool:
                 staff.retire(each)
             else:
                 staff.dismiss(each)
+        least = self._loop.time() + grace_s
         try:
-            await self._until_gone(self._loop.time() + grace_s)
+            while expired is not None and staff.everyone() and not expired.done():
+                await staff.change(until=expired)
+            await self._until_gone(least)
             for each in staff.everyone():
                 each.kill()
             await self._until_gone(self._loop.time() + STATUS_S)
@@ -239,8 +244,7 @@ class WorkerPool:
 
     async def _until_gone(self, deadline: float) -> None:
         while self.staff.everyone() and self._loop.time() < deadline:
-            left_s = deadline - self._loop.time()
-            await self.staff.change(left_s if left_s < math.inf else None)
+            await self.staff.change(deadline - self._loop.time())
 
     async def _kill_when_the_loop_ends(self) -> AsyncGenerator[None, None]:
         """Begun, and closed by `stop()`, or by a loop that shuts down without it."""

@@ -89,11 +89,16 @@ class Staff:
         """How many of these are, the spare one too."""
         return sum(each.is_ready for each in self.counted())
 
-    async def change(self, timeout: float | None = None) -> None:
-        """Wait until there is another state of things, or so many seconds."""
+    async def change(
+        self, timeout: float | None = None, until: asyncio.Future[None] | None = None
+    ) -> None:
+        """Wait until there is another state of things, or so many seconds, or `until`."""
         if self._changed is None or self._changed.done():
             self._changed = self._loop.create_future()
-        await asyncio.wait([self._changed], timeout=timeout)
+        awaited = [self._changed] if until is None else [self._changed, until]
+        await asyncio.wait(
+            awaited, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+        )
 
     def _note_change(self) -> None:
         if self._changed is not None and not self._changed.done():

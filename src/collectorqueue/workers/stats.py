@@ -10,7 +10,8 @@ __all__ = ["ProcessCollectorStats", "WorkerStats", "WorkersStats"]
 
 
 class WorkerStats(msgspec.Struct, frozen=True):
-    """One worker, as it told last: at most a quarter of a second ago while it works."""
+    """One worker, as it told last: between two of its runs, once a quarter of a second at the
+    most. What one long run takes is seen when it is over."""
 
     number: int
     pid: int

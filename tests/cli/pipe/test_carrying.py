@@ -306,3 +306,15 @@ def test_all_bytes_are_written_though_a_pipe_takes_a_part_at_a_time() -> None:
         writer.close()
         thread.join()
     assert read == [data]
+
+
+@both_loops
+async def test_a_send_that_raises_costs_its_line_only(ends: Ends) -> None:
+    """A function that the queue was given may raise anything."""
+    queue = doubling(max_bytes=100, size_of=lambda value: 1 // value)
+    ends.write({"value": 1}, {"value": 0}, {"value": 2})
+    carrying = await ends.carry(queue)
+    assert (carrying.well, carrying.failed) == (2, 1)
+    assert ends.complaints == [
+        "line 2: not accepted: ZeroDivisionError: integer division or modulo by zero"
+    ]

@@ -31,8 +31,9 @@ def test_neither_keys_nor_topics_is_a_broadcast() -> None:
     assert (payload.delivery, payload.priority) == (Delivery.BROADCAST, None)
 
 
-def test_other_fields_are_ignored() -> None:
-    assert decode(b'{"id": 7, "value": 1, "tags": []}').value == 1
+def test_ordering_key_delay_and_ttl_are_those_of_the_payload() -> None:
+    payload = decode(b'{"value": 1, "ordering_key": "k", "delay": 1.5, "ttl": 60}')
+    assert (payload.ordering_key, payload.delay, payload.ttl) == ("k", 1.5, 60)
 
 
 def test_a_line_may_end_in_a_carriage_return() -> None:
@@ -42,6 +43,10 @@ def test_a_line_may_end_in_a_carriage_return() -> None:
 MALFORMED = {
     "not json": (b"{", "Input data was truncated"),
     "no object": (b"1", "Expected `object`, got `int`"),
+    "misspelt": (
+        b'{"value": 1, "topic": "a"}',
+        "Object contains unknown field `topic`",
+    ),
     "no value": (b"{}", "Object missing required field `value`"),
     "wrong type": (
         b'{"value": 1, "priority": "high"}',

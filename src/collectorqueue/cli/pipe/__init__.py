@@ -20,6 +20,8 @@ DESCRIPTION = """\
 Reads JSON lines from standard input:
   {"value": ..., "topics": "order.paid"}      or "keys"; neither means broadcast
   {"value": ..., "priority": 10}              lower first, for a PRIORITY queue
+  {"value": ..., "ordering_key": "a"}         one of a key at a time, in order
+  {"value": ..., "delay": 1.5, "ttl": 60}     seconds
 and writes one for each event to standard output, as soon as it has ended:
   {"line": 1, "outcome": "ok", "results": [{"collector": "receipt", "ok": 42}]}
   {"line": 2, "outcome": "failed", "results": [{"collector": "receipt",

@@ -17,7 +17,7 @@ from collectorqueue.cli.pipe.blocking import line_writer, read_chunks
 from collectorqueue.cli.pipe.lines import LineSplitter
 from collectorqueue.cli.pipe.records import MalformedLine, decode, encode
 from collectorqueue.cli.words import describe
-from collectorqueue.errors import CollectorQueueError, QueueClosed
+from collectorqueue.errors import QueueClosed
 
 __all__ = ["Carrying"]
 
@@ -93,7 +93,7 @@ class Carrying:
     async def _send(self, number: int, payload: Payload[Any]) -> CollectorEvent | None:
         try:
             return await self._queue.publisher.send(payload)
-        except CollectorQueueError as error:
+        except Exception as error:  # of the queue, or of functions it was given
             self.failed += 1
             self._make_room(1)
             self._complain(f"line {number}: not accepted: {describe(error)}")

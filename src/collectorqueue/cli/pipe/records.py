@@ -18,13 +18,16 @@ __all__ = ["InputLine", "MalformedLine", "OutputLine", "decode", "encode"]
 Names = str | list[str] | None
 
 
-class InputLine(msgspec.Struct, frozen=True):
-    """What a line of input says; further fields are ignored."""
+class InputLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a line of input says. A misspelt name would make a broadcast of it."""
 
     value: Any
     keys: Names = None
     topics: Names = None
     priority: int | None = None
+    ordering_key: str | int | None = None
+    delay: float | None = None
+    ttl: float | None = None
 
 
 class OutputLine(msgspec.Struct, frozen=True):
@@ -51,9 +54,7 @@ def decode(line: bytes) -> Payload[Any]:
     """The payload that a line describes. Raises MalformedLine."""
     try:
         said = _decoder.decode(line)
-        return Payload(
-            said.value, keys=said.keys, topics=said.topics, priority=said.priority
-        )
+        return Payload(**msgspec.structs.asdict(said))
     # Wrong as JSON or as a record; not UTF-8; nested too deep; wrong as a payload.
     except (
         msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ConfigError,
