@@ -59,6 +59,16 @@ class QueueNotStarted(CollectorQueueError):
 class QueueClosed(CollectorQueueError):
     """The queue is draining or closed; what was sent was not accepted."""
 
+    @classmethod
+    def with_its_loop(cls) -> QueueClosed:
+        """The error of a send to a queue whose loop has ended."""
+        return cls("the loop of the queue has ended")
+
+    @classmethod
+    def before_there_was_room(cls) -> QueueClosed:
+        """The error of a send that waited for room."""
+        return cls("the queue was closed while a send waited for room")
+
 
 class QueueFailed(CollectorQueueError):
     """The queue lost all its consumers at once and cannot run any event."""

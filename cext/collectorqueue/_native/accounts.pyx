@@ -45,7 +45,17 @@ cdef object account_of(object exc):
 
 
 cdef str unwritten(object exc, str why):
-    return f"{NAME_OF_TYPE.__get__(type(exc))}: <{why}>\n"
+    return f"{own_name(type(exc))}: <{why}>\n"
+
+
+cdef object own_name(type kind):
+    """A class's own name, whatever it says of that."""
+    return NAME_OF_TYPE.__get__(kind)
+
+
+cpdef str encodable(object text):
+    """The text, with what UTF-8 cannot hold written as escapes."""
+    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 cdef str unwritable(object exc):

@@ -31,7 +31,7 @@ cdef class Ending(Intake):
         """Refuse sends from outside of handlers; blocked senders get QueueClosed."""
         self.phase = DRAINING
         self.take_all()
-        self.refuse_senders(QueueClosed("the queue was closed while a send waited for room"))
+        self.refuse_senders(QueueClosed.before_there_was_room())
 
     def forsake(self):
         """In a process that was forked from ours: whatever is sent here is for nobody."""
@@ -41,7 +41,7 @@ cdef class Ending(Intake):
         """Refuse all sends."""
         if self.phase != BROKEN:
             self.phase = CLOSED
-        self.refuse_senders(QueueClosed("the queue was closed while a send waited for room"))
+        self.refuse_senders(QueueClosed.before_there_was_room())
 
     def rest(self):
         """Nothing is left to do: no time is waited for."""

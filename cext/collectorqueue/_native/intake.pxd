@@ -20,6 +20,7 @@ cdef class Intake(Helping):
     cdef object route(self, Payload payload)
     cdef bint matches_nothing(self, Payload payload) except -1
     cdef CollectorEvent enter(self, Payload payload)
+    cdef int check_before(self, Payload payload) except -1
     cdef CollectorEvent enter_sized(self, Payload payload)
     cdef int put_or_undo(self, CollectorEvent event) except -1
     cdef CollectorEvent drop_incoming(self, Payload payload)

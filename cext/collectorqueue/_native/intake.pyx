@@ -87,11 +87,7 @@ cdef class Intake(Helping):
     cdef CollectorEvent enter(self, Payload payload):
         """The event of a payload that is accepted now; not put anywhere yet."""
         if self.checks_sends:
-            try:
-                self.check_route(payload)
-            except BaseException:
-                self.measured = None
-                raise
+            self.check_before(payload)
         if payload.rare is not None and payload.rare.ordering_key is not None and (
                 type(self.lane) is LifoLane):
             raise ConfigError(
@@ -101,6 +97,14 @@ cdef class Intake(Helping):
             return self.enter_sized(payload)
         self.sequence += 1
         return new_event(payload, self.home, self.sequence, monotonic_ns())
+
+    cdef int check_before(self, Payload payload) except -1:
+        try:
+            self.check_route(payload)
+        except BaseException:
+            self.measured = None    # what is refused is not kept
+            raise
+        return 0
 
     cdef CollectorEvent enter_sized(self, Payload payload):
         cdef CollectorEvent event
@@ -197,7 +201,7 @@ cdef class Intake(Helping):
             self.measured_size = self.reserved_sizes.get(place, 0)
         self.give_place(place)
         if self.phase != OPEN:
-            raise QueueClosed("the queue was closed while a send waited for room")
+            raise QueueClosed.before_there_was_room()
         try:
             return self.accept(payload)
         finally:

@@ -238,7 +238,7 @@ cdef inline int hand_over(Sender sender, Payload payload, bint block,
         if sender.core.hand_over(payload):
             return 0
     except RuntimeError:
-        raise QueueClosed("the loop of the queue has ended") from None
+        raise QueueClosed.with_its_loop() from None
     sender.others.send(payload, block, timeout)
     return 0
 

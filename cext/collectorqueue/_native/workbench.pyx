@@ -13,6 +13,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
+from collectorqueue._native.accounts cimport encodable, own_name
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.lifeline cimport ring_within, was_rung
 from collectorqueue._native.page cimport (
@@ -50,7 +51,6 @@ cdef enum:
     TEXT_AT_MOST = 65536        # characters of an exception's message
 
 
-cdef object NAME_OF_TYPE = type.__dict__["__name__"]
 
 
 @cython.final
@@ -317,7 +317,7 @@ def name_of(kind):
         module, name = kind.__module__, kind.__qualname__
         return encodable(name if module == "builtins" else f"{module}.{name}")
     except BaseException:
-        return encodable(NAME_OF_TYPE.__get__(kind))
+        return encodable(own_name(kind))
 
 
 def text_of(exc):
@@ -326,8 +326,3 @@ def text_of(exc):
         return str(exc)[:TEXT_AT_MOST]
     except BaseException as refusal:
         return f"<its text could not be had: {type(refusal).__name__}>"
-
-
-def encodable(text):
-    """The text, with what UTF-8 cannot hold written as escapes."""
-    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")

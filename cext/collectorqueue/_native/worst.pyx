@@ -26,7 +26,7 @@ cdef class Worst:
         self.places = places
 
     cdef int64_t number(self, Payload payload) noexcept:
-        return payload.number if payload.prioritised else self.default_priority
+        return number_of(payload, self.default_priority)
 
     cdef bint holds(self, CollectorEvent event) noexcept:
         return (event.state == QUEUED and event.start_ns == 0

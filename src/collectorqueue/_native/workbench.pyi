@@ -81,6 +81,3 @@ def name_of(kind: type) -> str:
 
 def text_of(exc: BaseException) -> str:
     """What an exception says; it may refuse to."""
-
-def encodable(text: str) -> str:
-    """The text, with what UTF-8 cannot hold written as escapes."""

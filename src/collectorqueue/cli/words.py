@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["counted", "describe", "duration", "printable"]
+from collectorqueue._native.accounts import encodable
+
+__all__ = ["counted", "describe", "duration"]
 
 
 def counted(number: int, noun: str) -> str:
@@ -27,9 +29,4 @@ def describe(error: object) -> str:
             text = type(error).__name__
     else:
         text = str(error)
-    return printable(text)
-
-
-def printable(text: str) -> str:
-    """The same text with lone surrogates escaped, which no encoder takes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return encodable(text)

@@ -60,7 +60,7 @@ class Ticket:
         try:
             while not self._unsettled.acquire(timeout=patience(deadline)):
                 if is_loop_gone() and self.claim():
-                    raise QueueClosed("the loop of the queue has ended")
+                    raise QueueClosed.with_its_loop()
                 if deadline is not None and time.monotonic() >= deadline and self.claim():
                     return False
         except BaseException:
@@ -124,7 +124,7 @@ class OtherThreads:
         try:
             loop.call_soon_threadsafe(self._look)
         except RuntimeError:
-            raise QueueClosed("the loop of the queue has ended") from None
+            raise QueueClosed.with_its_loop() from None
 
     def _give_up(self, ticket: Ticket, loop: asyncio.AbstractEventLoop) -> None:
         """The thread has gone: a place that was kept for it passes to the next."""

@@ -129,7 +129,7 @@ class EventPublisher(Sender):
             return asyncio.run_coroutine_threadsafe(asking, self.core.loop)
         except RuntimeError:
             asking.close()
-            raise QueueClosed("the loop of the queue has ended") from None
+            raise QueueClosed.with_its_loop() from None
 
     @overload
     async def call(

@@ -21,10 +21,11 @@ from typing import Any
 
 import msgspec
 
+from collectorqueue._native.accounts import encodable
 from collectorqueue._native.lifeline import hold
 from collectorqueue._native.page import Page
 from collectorqueue._native.wire import KIND_ITEMS, Reader
-from collectorqueue._native.workbench import Tool, Workbench, encodable
+from collectorqueue._native.workbench import Tool, Workbench
 from collectorqueue.workers.batches import BatchRunner
 from collectorqueue.workers.encoding import Encoding
 from collectorqueue.workers.forks import watch

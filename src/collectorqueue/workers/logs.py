@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 
+from collectorqueue._native.accounts import encodable
 from collectorqueue.workers.messages import LogLine
 
 __all__ = ["ForwardingHandler", "levels", "pass_on"]
@@ -78,7 +79,7 @@ def pass_on(line: LogLine, worker: int, pid: int) -> None:
 
 def _clean(text: object) -> str:
     """What can be encoded, and is not endless."""
-    return str(text)[:TEXT_AT_MOST].encode("utf-8", "backslashreplace").decode("utf-8")
+    return encodable(str(text)[:TEXT_AT_MOST])
 
 
 def _clean_or_none(text: object) -> str | None:

@@ -17,7 +17,8 @@ from typing import Any
 
 import msgspec
 
-from collectorqueue._native.workbench import Tool, Workbench, encodable
+from collectorqueue._native.accounts import encodable
+from collectorqueue._native.workbench import Tool, Workbench
 from collectorqueue.errors import RunTimeout
 from collectorqueue.workers.line import Line
 from collectorqueue.workers.messages import READ_BYTES, Blueprint, Ended, Ready

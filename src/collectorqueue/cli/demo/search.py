@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
+from collectorqueue._native.accounts import encodable
 from collectorqueue.cli.demo.index import open_index
 from collectorqueue.cli.errors import CommandError
-from collectorqueue.cli.words import counted, printable
+from collectorqueue.cli.words import counted
 
 __all__ = ["Answer", "Definition", "Line", "answer_lines", "find"]
 
@@ -81,7 +82,7 @@ def find(text: str, path: Path, shown: int = SHOWN) -> Answer:
     database = open_index(path)
     try:
         # What is no UTF-8 was indexed as it is printed.
-        asked = {"pattern": _pattern(printable(text)), "limit": shown}
+        asked = {"pattern": _pattern(encodable(text)), "limit": shown}
         root, made = database.execute("SELECT root, made FROM about").fetchone()
         definitions, lines = database.execute(COUNTS, asked).fetchone()
         return Answer(

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from collectorqueue import CollectorEvent, Error, Payload, Result
-from collectorqueue.cli.words import describe, printable
+from collectorqueue._native.accounts import encodable
+from collectorqueue.cli.words import describe
 from collectorqueue.errors import ConfigError
 
 __all__ = ["InputLine", "MalformedLine", "OutputLine", "decode", "encode"]
@@ -77,7 +78,7 @@ def encode(number: int, event: CollectorEvent) -> tuple[bytes, bool]:
 
 
 def _shown(key: str | None, result: Result) -> tuple[dict[str, Any], bool]:
-    collector = None if key is None else printable(key)
+    collector = None if key is None else encodable(key)
     if isinstance(result, Error):
         return {"collector": collector, "error": describe(result.err)}, False
     try:
