@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -353,3 +354,28 @@ async def test_a_policy_that_sets_a_bound_or_sends_is_not_asked_meanwhile() -> N
         await ticks(5)
         assert queue.consumers == 10
         policy.queue = queue_of()
+
+
+class Slow(Policy):
+    """Wants to be asked again at a time that has come before it has said so."""
+
+    def on_send(self, now: float, state: PoolState) -> Decision:
+        decision = super().on_send(now, state)
+        begun = time.monotonic()
+        while time.monotonic() < begun + 0.005:
+            pass
+        return decision
+
+    on_finish = on_timer = on_send
+
+
+@both_loops
+async def test_a_timer_that_is_due_when_it_is_set(caplog: pytest.LogCaptureFixture) -> None:
+    """uvloop makes a plain call of that."""
+    policy = Slow(lambda now, state: (state.pool + 1, now))
+    async with queue_of(max_consumers=10, scaling=policy) as queue:
+        for _ in range(5):
+            await queue.publisher.send_many([0.0] * 10)
+            await queue.publisher.wait()
+        assert policy.asked > 5
+    assert "a scaling policy failed" not in caplog.text

@@ -81,6 +81,7 @@ class Autoscaler:
         self._on_scaled = on_scaled
         self._pool = pool
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0  # uvloop's does not know it when that is now
         self._recent: deque[Scaling] = deque(maxlen=KEPT)
         self._grown = self._shrunk = 0
         self._stopped = self._asking = False
@@ -154,11 +155,12 @@ class Autoscaler:
 
     def _set_timer(self, when: float | None) -> None:
         if self._timer is not None:
-            if when is not None and self._timer.when() == when:
+            if when == self._timer_at:
                 return
             self._timer.cancel()
             self._timer = None
         if when is not None:
+            self._timer_at = when
             self._timer = self._loop.call_at(when, self._on_timer, context=self._context)
 
 

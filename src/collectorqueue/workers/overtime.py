@@ -45,15 +45,17 @@ class Overtime:
         self._doomed: set[Worker] = set()
         self._silent: dict[Worker, tuple[int, float]] = {}  # runs it had ended; since when
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0  # uvloop's does not know it when that is now
         self._stopped = False
 
     def look_after(self, ns: int) -> None:
         """Look whether a run is overdue, `ns` from now or sooner."""
         when = self._loop.time() + ns / 1e9
-        if self._stopped or (self._timer is not None and self._timer.when() <= when):
+        if self._stopped or (self._timer is not None and self._timer_at <= when):
             return
         if self._timer is not None:
             self._timer.cancel()
+        self._timer_at = when
         self._timer = self._loop.call_at(when, self._look, context=self._context)
 
     def stop(self) -> None:
