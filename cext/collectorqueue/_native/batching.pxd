@@ -52,3 +52,4 @@ cdef inline bint is_in_batch(CollectorEvent item) noexcept:
 
 
 cdef list answers_of(object value, Py_ssize_t count)
+cpdef list values_of(object value, Py_ssize_t count)

@@ -190,8 +190,8 @@ cdef class Batching(Holder):
             self.close(batch, "flush", now)
         return 0
 
-    cdef Py_ssize_t full_by(self) noexcept:
-        return 0 if self.gate is None else self.gate.full_by()
+    cdef Py_ssize_t limit_reached(self) noexcept:
+        return 0 if self.gate is None else self.gate.limit_reached()
 
     cdef list runs(self):
         cdef Batched batch
@@ -318,7 +318,19 @@ cdef class Batched(Bundle):
 
 
 cdef list answers_of(object value, Py_ssize_t count):
-    """What each of so many events gets of a batch's answer: a list has one for each."""
+    """The result of each of so many events, of what a batch was answered with."""
+    try:
+        values = values_of(value, count)
+    except ValueError as error:
+        values = [error_from(error)] * count
+    return [as_result(each) for each in values]
+
+
+cpdef list values_of(object value, Py_ssize_t count):
+    """What each of so many events gets of a batch's answer: a list has one for each.
+
+    Raises ValueError for a list of another length.
+    """
     cdef list several
     # One of our own: a list may say that it is longer than it is, or change meanwhile.
     if type(value) is ResultList:
@@ -328,12 +340,7 @@ cdef list answers_of(object value, Py_ssize_t count):
     else:
         return [value] * count
     if len(several) != count:
-        return [error_from(wrong_length(count, len(several)))] * count
-    return [as_result(each) for each in several]
-
-
-def wrong_length(Py_ssize_t count, Py_ssize_t got):
-    """The error of a batch that was answered with a list of so many."""
-    return ValueError(
-        f"a batch of {count} needs a list of {count} results, or one value for all, "
-        f"got a list of {got}")
+        raise ValueError(
+            f"a batch of {count} needs a list of {count} results, or one value for all, "
+            f"got a list of {len(several)}")
+    return several

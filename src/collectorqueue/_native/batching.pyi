@@ -45,5 +45,8 @@ class Batched(Bundle):
     def trigger(self) -> str:
         """Why it was closed."""
 
-def wrong_length(count: int, got: int) -> ValueError:
-    """The error of a batch that was answered with a list of so many."""
+def values_of(value: object, count: int) -> list[Any]:
+    """What each of so many events gets of a batch's answer: a list has one for each.
+
+    Raises ValueError for a list of another length.
+    """

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from collectorqueue._native.answers import answers_from
-from collectorqueue._native.batching import Batching, Payloads, wrong_length
+from collectorqueue._native.batching import Batching, Payloads, values_of
 from collectorqueue._native.gate import Gate
 from collectorqueue._native.lot import wire_of
 from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
-from collectorqueue._native.results import Error, Ok, ResultList, failure_of, result_of
+from collectorqueue._native.results import Error, Ok, failure_of, result_of
 from collectorqueue.errors import RunTimeout
 from collectorqueue.flow.context import Context
 from collectorqueue.flow.policies import Batch
@@ -136,11 +136,4 @@ def answer_of_one(collector: Runnable, value: Any) -> Any:
     """What the one payload of a batch gets of what was returned for all."""
     if isinstance(value, Ok) and collector.runs_in == "process":
         return answers_from(value.value)[0]
-    if isinstance(value, ResultList):
-        value = value.results
-    elif not isinstance(value, list):
-        return value
-    value = list.copy(value)  # another may say that it is longer than it is
-    if len(value) != 1:
-        raise wrong_length(1, len(value))
-    return value[0]
+    return values_of(value, 1)[0]

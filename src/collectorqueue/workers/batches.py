@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from collectorqueue._native.batching import Payloads, wrong_length
+from collectorqueue._native.batching import Payloads, values_of
 from collectorqueue._native.payload import Delivery, Payload
 from collectorqueue._native.results import Error, Ok, ResultList, failure_of, result_of
 from collectorqueue._native.workbench import described
@@ -77,18 +77,15 @@ class BatchRunner:
         return payloads, answers
 
     def _pack(self, answers: list[Any], value: Any) -> Any:
-        count = answers.count(None)
-        if isinstance(value, ResultList):
-            value = value.results
-        elif not isinstance(value, list):
-            entry = self._entry(result_of(value))
+        if not isinstance(value, (list, ResultList)):
+            entry = self._entry(result_of(value))  # packed once for all
             return [entry if answer is None else answer for answer in answers]
-        value = list.copy(value)  # another may say that it is longer than it is
-        if len(value) != count:
-            return self._pack(answers, failure_of(wrong_length(count, len(value))))
-        entries = iter(value)
+        try:
+            values = iter(values_of(value, answers.count(None)))
+        except ValueError as error:
+            return self._pack(answers, failure_of(error))
         return [
-            self._entry(result_of(next(entries))) if answer is None else answer
+            self._entry(result_of(next(values))) if answer is None else answer
             for answer in answers
         ]
 

@@ -229,11 +229,8 @@ class WorkerPool:
                 staff.retire(each)
             else:
                 staff.dismiss(each)
-        least = self._loop.time() + grace_s
         try:
-            while expired is not None and staff.everyone() and not expired.done():
-                await staff.change(until=expired)
-            await self._until_gone(least)
+            await self._until_gone(self._loop.time() + grace_s, expired)
             for each in staff.everyone():
                 each.kill()
             await self._until_gone(self._loop.time() + STATUS_S)
@@ -242,9 +239,17 @@ class WorkerPool:
             await self._guard.aclose()
         return exit_errors(staff.exit_failures)
 
-    async def _until_gone(self, deadline: float) -> None:
-        while self.staff.everyone() and self._loop.time() < deadline:
-            await self.staff.change(deadline - self._loop.time())
+    async def _until_gone(
+        self, deadline: float, expired: asyncio.Future[None] | None = None
+    ) -> None:
+        while self.staff.everyone():
+            left_s = deadline - self._loop.time()
+            if left_s > 0:
+                await self.staff.change(left_s)
+            elif expired is not None and not expired.done():
+                await self.staff.change(until=expired)
+            else:
+                return
 
     async def _kill_when_the_loop_ends(self) -> AsyncGenerator[None, None]:
         """Begun, and closed by `stop()`, or by a loop that shuts down without it."""
