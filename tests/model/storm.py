@@ -35,6 +35,7 @@ class Storm:
         self.is_calm = dice.random() < 0.4  # nobody is cancelled, nothing times out
         self.keeps_collectors = dice.random() < 0.5
         self.has_live_limits = dice.random() < 0.4
+        self.waits_inside = dice.random() < 0.3  # handlers do, and for ever
         self.events: list[CollectorEvent] = []
         self.tasks: list[asyncio.Task[Any]] = []
         self.sends_left = 0
@@ -180,7 +181,9 @@ class Storm:
         dice, chance, publisher = self.dice, self.dice.random(), self.queue.publisher
         if self.sends_left <= 0:
             return
-        if chance < 0.4:
+        if self.waits_inside and chance < 0.7:
+            await self.wait_for_one()
+        elif chance < 0.4:
             self.send_nowait()
         elif chance < 0.45 and not is_calm:
             await publisher.wait()
@@ -202,6 +205,16 @@ class Storm:
             await dice.choice(self.events[-20:])  # or it would be a deadlock: it raises
         elif not is_calm and self.events:
             dice.choice(self.events[-20:]).cancel()
+
+    async def wait_for_one(self) -> None:
+        """As a handler, for an event that is in whatever state by now."""
+        dice = self.dice
+        if dice.random() < 0.7:
+            self.send_nowait()
+        await asyncio.sleep(dice.choice([0, 0, 0.01, 0.3, 2]))
+        if self.events:
+            with suppress(CollectorQueueError):  # it would have been a deadlock
+                await dice.choice(self.events[-8:])
 
     def set_limits(self) -> None:
         dice = self.dice
@@ -277,7 +290,7 @@ class Storm:
         for task in self.tasks:
             with suppress(asyncio.CancelledError, CollectorQueueError):
                 await self.bounded(ended(task), "a task of the program")
-        await asyncio.sleep(5)  # for handlers that ignored their cancel
+        await asyncio.sleep(20)  # for handlers that ignored their cancel
 
 
 async def ended(task: asyncio.Task[Any]) -> Any:

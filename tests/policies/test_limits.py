@@ -10,14 +10,13 @@ import pytest
 from collectorqueue import (
     Collector,
     CollectorQueue,
-    Error,
     Ok,
     Outcome,
     Payload,
     RateLimit,
     Retry,
 )
-from collectorqueue.errors import ConfigError, WouldDeadlock
+from collectorqueue.errors import ConfigError
 from tests.policies.support import Clocked, Flaky
 from tests.support import Gate, assert_closes, both_loops, ticks, until, virtual
 
@@ -251,57 +250,6 @@ async def test_threads_have_a_limit_too() -> None:
             await queue.publisher.send(number)
         await queue.publisher.wait()
     assert most == 2
-
-
-@virtual
-async def test_waiting_for_a_collector_that_is_full_of_oneself_would_deadlock() -> None:
-    queue = CollectorQueue(max_consumers=4)
-    errors: list[BaseException] = []
-
-    async def handle(payload: Payload[int]) -> int:
-        if payload.value:
-            event = await queue.publisher.send(payload.value - 1, keys="handle")
-            try:
-                await event
-            except WouldDeadlock as error:
-                errors.append(error)
-                raise
-        return payload.value
-
-    await queue.add_collector(Collector("handle", handle, max_concurrency=1))
-    async with queue:
-        (result,) = await (await queue.publisher.send(1, keys="handle"))
-        assert isinstance(result, Error)
-        await queue.publisher.wait()
-    assert "at its limit" in str(errors[0])
-
-
-@virtual
-async def test_a_limit_of_two_is_full_only_when_both_wait() -> None:
-    queue = CollectorQueue(max_consumers=8)
-    gate = Gate()
-
-    async def handle(payload: Payload[Any]) -> Any:
-        if payload.value == "wait":
-            await gate(payload)
-            return "waited"
-        if payload.value == "ask":
-            event = await queue.publisher.send("answer", keys="handle")
-            return (await event).first().value
-        return "answered"
-
-    await queue.add_collector(Collector("handle", handle, max_concurrency=2))
-    async with queue:
-        waits = await queue.publisher.send("wait", keys="handle")
-        asks = await queue.publisher.send("ask", keys="handle")
-        await ticks(20)
-        gate.open()
-        assert await waits == [Ok("waited")]
-        assert await asks == [Ok("answered")]
-        asked = [await queue.publisher.send("ask", keys="handle") for _ in range(2)]
-        results = [(await event).first() for event in asked]
-        assert any(isinstance(result, Error) for result in results)
-        await queue.publisher.wait()
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ cdef class Gate(Holder):
     cdef bint is_full(self) noexcept:
         return self.limit > 0 and self.taken >= self.limit
 
-    cdef Py_ssize_t full_by(self) noexcept:
+    cdef Py_ssize_t limit_reached(self) noexcept:
         return self.limit if self.is_full() else 0
 
     cdef double wait_ns(self, int64_t now) noexcept:

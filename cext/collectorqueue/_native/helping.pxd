@@ -22,6 +22,7 @@ cdef class Helping(Postponed):
     cdef int cover(self) except -1
     cdef object step_that_asks(self, CollectorEvent event)
     cdef list parts_in_lane(self, CollectorEvent event)
+    cdef list waiting_runs(self)
     cdef list needed_by(self, CollectorEvent event)
 
 

@@ -80,12 +80,15 @@ cdef class Helping(Postponed):
         return 0
 
     cdef object step_that_asks(self, CollectorEvent event):
-        """Which handler of an event is running this; None: a task or thread of one is."""
+        """Which handler of an event is running this; None: a task or thread of one of several
+        is."""
+        if type(event.route) is not tuple:
+            return event.route
         for seat in self.seats:
             step = (<Seat>seat).step_running(event)
             if step is not None:
                 return step
-        return event.route if type(event.route) is not tuple else None
+        return None
 
     cdef int end_wait(self, EventWait wait) except -1:
         self.blocked -= 1
@@ -95,6 +98,8 @@ cdef class Helping(Postponed):
     cdef int cover(self) except -1:
         """Give a consumer to what handlers wait for, where none may come free."""
         cdef EventWait wait
+        if waiting(self) <= len(self.idle) + self.coming:
+            return 0
         for wait in list(self.waits.uncovered):
             place = wait.event.place
             if wait.event.state >= OK or place == ELSEWHERE or place == HELD_BACK or (
@@ -122,6 +127,9 @@ cdef class Helping(Postponed):
             return []
         return [run for run in self.lane.events()
                 if (<CollectorEvent>run).flags & (PART | BATCH) and event in events_of(run)]
+
+    cdef list waiting_runs(self):
+        return Postponed.waiting_runs(self) + self.lane.events()
 
     cdef list needed_by(self, CollectorEvent event):
         """The runs in the lane that may have to go before an event that is not there."""

@@ -11,7 +11,7 @@ cdef class Holder(Alarm):
     cdef int forget(self, CollectorEvent run) except -1
     cdef int leave(self) except -1
     cdef int take_back(self) except -1
-    cdef Py_ssize_t full_by(self) noexcept
+    cdef Py_ssize_t limit_reached(self) noexcept
     cdef int flush(self) except -1
     cdef list runs(self)
 

@@ -35,7 +35,7 @@ cdef class Holder(Alarm):
         """One that was let go on has not begun, and will ask again."""
         return 0
 
-    cdef Py_ssize_t full_by(self) noexcept:
+    cdef Py_ssize_t limit_reached(self) noexcept:
         """How many it let go on that must end before another may; 0: another may."""
         return 0
 

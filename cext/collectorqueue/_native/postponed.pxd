@@ -60,8 +60,10 @@ cdef class Postponed(Door):
     cdef CollectorEvent first_of_key(self, CollectorEvent event)
     cdef CollectorEvent last_of_key(self, CollectorEvent event)
     cdef dict order_of_key(self, CollectorEvent event)
-    cdef Py_ssize_t slots_taken(self, Step step) except -1
-    cdef set steps_at_limit(self, CollectorEvent event)
+    cdef Py_ssize_t limit_reached(self, Step step) except -1
+    cdef dict parts_waiting(self)
+    cdef list waiting_runs(self)
+    cdef list runs_held_back(self)
 
     # the core's
     cdef object likely_route(self, Payload payload)

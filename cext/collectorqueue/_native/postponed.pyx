@@ -376,9 +376,8 @@ cdef class Postponed(Door):
         for line in self.lines.values():
             if type(line) is KeyLine:
                 found.update(dict.fromkeys((<KeyLine>line).waiting()))
-        for holder in [*self.gates, *self.batches]:
-            for run in (<Holder>holder).runs():
-                found.update(events_of(run))
+        for run in self.runs_held_back():
+            found.update(events_of(run))
         for event in self.gatherings:
             found[event] = None
         return [event for event in found if (<CollectorEvent>event).state == QUEUED]
@@ -407,27 +406,30 @@ cdef class Postponed(Door):
             last = each
         return before
 
-    cdef Py_ssize_t slots_taken(self, Step step) except -1:
+    cdef Py_ssize_t limit_reached(self, Step step) except -1:
         """How many runs a collector is limited to, and has; 0: it is not at its limit."""
         if step.batching is not None:
-            return step.batching.full_by()
-        return 0 if step.gate is None else step.gate.full_by()
+            return step.batching.limit_reached()
+        return 0 if step.gate is None else step.gate.limit_reached()
 
-    cdef set steps_at_limit(self, CollectorEvent event):
-        """Those in which an event needs a place, and there is none."""
+    cdef dict parts_waiting(self):
+        """Of events with several collectors, the steps of those parts that have not begun."""
         cdef CollectorEvent run
-        found = {
-            run.route for holder in self.gates for run in (<Holder>holder).runs()
-            if event in events_of(run)
-        }
-        if type(event.route) is tuple:
-            for run in self.timers.events():
-                if run.flags & PART and event in events_of(run):
-                    found.add(run.route)
-        elif event.state == QUEUED:
-            route = self.likely_route(event.payload) if event.route is None else event.route
-            found.update(route if type(route) is tuple else (route,))
-        return {step for step in found if step is not None and self.slots_taken(step)}
+        found = {}
+        for run in self.waiting_runs():
+            if run.flags & (PART | BATCH):
+                for event in events_of(run):
+                    found.setdefault(event, set()).add(run.route)
+        return found
+
+    cdef list waiting_runs(self):
+        """All that waits for a limit, in a batch or for its time; some of it is over."""
+        return [*self.timers.events(), *self.runs_held_back()]
+
+    cdef list runs_held_back(self):
+        """Those that wait for a limit, or in a batch."""
+        return [run for holder in (*self.gates, *self.batches)
+                for run in (<Holder>holder).runs()]
 
     # -- the core's -----------------------------------------------------------------------
 
