@@ -99,7 +99,7 @@ def cancelling(queue: CollectorQueue, number: int) -> CollectorEvent:
 def waiting(queue: CollectorQueue, number: int) -> CollectorEvent:
     """A send, and a wait that is begun without memory, and given up."""
     STARVED.end()
-    event = queue.publisher.send_nowait(number)
+    event = queue.publisher.send_nowait(number, keys="work")
     wait = event.wait(timeout=60)
     STARVED.begin()
     try:
@@ -107,6 +107,28 @@ def waiting(queue: CollectorQueue, number: int) -> CollectorEvent:
     finally:
         wait.close()
     return event
+
+
+def asking(queue: CollectorQueue, number: int) -> CollectorEvent:
+    """A send to a handler that does the same."""
+    STARVED.end()
+    return queue.publisher.send_nowait(number, keys="asks")
+
+
+class Asks:
+    """A handler that begins a wait without memory, and gives it up."""
+
+    def __init__(self) -> None:
+        self.queue: Any = None
+        self.raised = 0
+
+    async def __call__(self, payload: Payload[Any]) -> None:
+        try:
+            waiting(self.queue, payload.value)
+        except MemoryError:
+            self.raised += 1
+        finally:
+            STARVED.end()
 
 
 ACTS = {
@@ -118,6 +140,7 @@ ACTS = {
     "unknown": sending(keys="nobody"),
     "cancel": cancelling,
     "wait": waiting,
+    "wait inside": asking,
 }
 
 
@@ -128,12 +151,15 @@ async def work(payload: Payload[Any]) -> None:
 async def attempt(act: str, queue_type: str, number: int) -> int:
     """Let the allocation of this number fail in some calls; how many of them raised."""
     STARVED.number = number
-    queue = CollectorQueue(
+    asks = Asks()
+    queue = asks.queue = CollectorQueue(
         [Collector("work", work), Collector("other", work)],
         max_consumers=2, queue_type=queue_type, max_bytes=1000, size_of=lambda value: 10,
     )  # fmt: skip
     returned: list[CollectorEvent | None] = [None] * CALLS
     raised = 0
+    if act == "wait inside":
+        await queue.add_collector(Collector("asks", asks, max_concurrency=2))
     async with queue:
         for _ in range(5):
             await asyncio.sleep(0)  # its first consumer is idle
@@ -145,7 +171,7 @@ async def attempt(act: str, queue_type: str, number: int) -> int:
                 raised += 1
             finally:
                 STARVED.end()
-        sends = CALLS if act in ("cancel", "wait") else CALLS - raised
+        sends = CALLS if act.startswith(("cancel", "wait")) else CALLS - raised
         check(queue.ledger.accepted == sends, f"{number}: accepted {queue.ledger}")
         check(queue.ledger.closes, f"{number}: the sum {queue.ledger}")
         everything = asyncio.ensure_future(queue.publisher.wait())
@@ -158,8 +184,9 @@ async def attempt(act: str, queue_type: str, number: int) -> int:
         await again.wait(timeout=5)
         check(again.outcome == "ok", f"{number}: does not serve, {again}")
         check(queue.load.busy == 0, f"{number}: {queue.load.busy} are busy")
+        check(queue.metrics.blocked == 0, f"{number}: {queue.metrics.blocked} are blocked")
     check(queue.ledger.closes and queue.ledger.queued == 0, f"{number}: {queue.ledger}")
-    return raised
+    return raised + asks.raised
 
 
 def check(good: bool, what: str) -> None:

@@ -265,6 +265,7 @@ class Storm:
                 event = publisher.send_nowait(1, keys=key)
                 await self.bounded(event.wait(), f"an event for {key}")
             await asyncio.sleep(LONG_S)
+            publisher.send_nowait(1, keys="leaf")  # raises if all has failed by now
             least = self.least if self.is_scaled else self.most
             fits = least <= queue.consumers <= self.most
             require(fits, "I7", f"{queue.consumers} consumers at rest")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from collectorqueue import (
+    Batch,
     Collector,
     CollectorQueue,
     Error,
@@ -20,7 +21,7 @@ from collectorqueue import (
     Payload,
     Retry,
 )
-from collectorqueue.errors import ConfigError, EventDropped
+from collectorqueue.errors import ConfigError, EventDropped, WouldDeadlock
 from tests.policies.support import Clocked, Flaky
 from tests.support import Gate, assert_closes, both_loops, ticks, until, virtual
 
@@ -333,3 +334,89 @@ async def test_a_handler_may_wait_for_the_last_of_a_key_with_one_consumer() -> N
 
     async with queue:
         assert await (await queue.publisher.send("outer")) == [Ok(3)]
+
+
+@virtual
+async def test_a_handler_waits_behind_a_key_whose_events_go_to_batches() -> None:
+    """With one consumer, which it holds: the others have none but those that it is given."""
+
+    async def waits(payload: Payload[str]) -> None:
+        if payload.value == "first":
+            await queue.publisher.request("last", keys="waits", ordering_key="k")
+
+    collectors = [
+        Collector("waits", waits),
+        Collector("batches", lambda payloads: None, batch=Batch(3, wait=1)),
+    ]
+    async with CollectorQueue(collectors, max_consumers=1) as queue:
+        queue.publisher.send_nowait("first", keys="waits")
+        for number in range(2):
+            queue.publisher.send_nowait(number, keys="batches", ordering_key="k")
+        async with asyncio.timeout(100):
+            await queue.publisher.wait()
+    assert_closes(queue)
+
+
+@virtual
+async def test_a_handler_waits_for_a_delayed_event_before_which_others_come() -> None:
+    """One of those needs the place that the handler has."""
+    errors: list[BaseException] = []
+
+    async def waits(payload: Payload[str]) -> None:
+        if payload.value == "waits":
+            try:
+                await delayed
+            except WouldDeadlock as error:
+                errors.append(error)
+
+    collectors = [
+        Collector("waits", waits, max_concurrency=1),
+        Collector("other", lambda payload: None),
+    ]
+    async with CollectorQueue(collectors) as queue:
+        delayed = queue.publisher.send_nowait(1, keys="other", ordering_key="k", delay=10)
+        queue.publisher.send_nowait("waits", keys="waits")
+        await ticks(5)
+        queue.publisher.send_nowait("before", keys="waits", ordering_key="k")
+        async with asyncio.timeout(100):
+            await queue.publisher.wait()
+    assert "have come before it" in str(errors[0])
+    assert_closes(queue)
+
+
+@pytest.mark.parametrize("consumers", [2, 3, 8])
+@virtual
+async def test_a_circle_through_an_event_that_sees_whether_it_may_join_a_batch(
+    consumers: int,
+) -> None:
+    """The first waits for x, behind an item of the batch; that for y, behind the first."""
+    refused = 0
+
+    async def asks(value: str, key: str) -> None:
+        nonlocal refused
+        try:
+            await queue.publisher.request(value, keys="asks", ordering_key=key)
+        except WouldDeadlock:
+            refused += 1
+
+    async def first(payload: Payload[str]) -> None:
+        if payload.value == "first":
+            await asks("x", "l")
+
+    async def batch(payloads: list[Payload[str]]) -> None:
+        await asks("y", "k")
+
+    queue = CollectorQueue(
+        [Collector("asks", first), Collector("batch", batch, batch=Batch(2, wait=1))],
+        min_consumers=consumers,
+        max_consumers=consumers,
+    )
+    async with queue:
+        await ticks(3)
+        queue.publisher.send_nowait("item", keys="batch", ordering_key="l")
+        queue.publisher.send_nowait("first", keys="asks", ordering_key="k")
+        queue.publisher.send_nowait("item", keys="batch")
+        async with asyncio.timeout(100):
+            await queue.publisher.wait()
+    assert refused == 1
+    assert_closes(queue)

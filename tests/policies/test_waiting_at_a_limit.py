@@ -200,3 +200,34 @@ async def test_thousands_of_handlers_wait_in_no_time() -> None:
             assert event.outcome is Outcome.OK
     assert time.perf_counter() - begun < 20
     assert_closes(queue)
+
+
+@virtual
+async def test_for_an_event_that_comes_to_the_limit_when_its_collector_is_replaced() -> None:
+    gate = Gate()
+    errors: list[Any] = []
+
+    async def waits(payload: Payload[str]) -> None:
+        if payload.value == "waits":
+            try:
+                await behind
+            except WouldDeadlock as error:
+                errors.append(error)
+
+    queue = CollectorQueue([Collector("one", gate, max_concurrency=1)], max_consumers=4)
+    async with queue:
+        queue.publisher.send_nowait("runs", keys="one")
+        behind = queue.publisher.send_nowait("behind", keys="one")
+        await ticks(5)
+        removing = asyncio.create_task(queue.remove_collector("one"))
+        await ticks(5)
+        await queue.add_collector(Collector("one", waits, max_concurrency=1))
+        waiting = queue.publisher.send_nowait("waits", keys="one")
+        await ticks(5)
+        gate.open()
+        async with asyncio.timeout(100):
+            await removing
+            await waiting
+            await behind
+        assert "a collector was replaced" in str(errors[0])
+    assert_closes(queue)

@@ -154,7 +154,7 @@ async def test_a_limit_that_makes_a_deadlock_of_a_wait_ends_the_wait() -> None:
         async with asyncio.timeout(100):
             await event
         (error,) = outcomes
-        assert isinstance(error, WouldDeadlock) and "was lowered meanwhile" in str(error)
+        assert isinstance(error, WouldDeadlock) and "a limit was lowered" in str(error)
     assert_closes(queue)
 
 
@@ -171,3 +171,27 @@ def again_and_again(outcomes: list[Any]) -> Any:
             outcomes.append(error)
 
     return again
+
+
+@pytest.mark.parametrize("consumers", [1, 2, 3])
+@virtual
+async def test_of_one_whose_event_another_waits_for_with_few_consumers(consumers: int) -> None:
+    """The consumer that is lent to the one is what the other holds while it waits."""
+    ended: list[str] = []
+
+    async def handle(payload: Payload[str]) -> None:
+        if payload.value == "for all":
+            await queue.publisher.wait()
+        elif payload.value == "for that":
+            await events[0]
+        ended.append(payload.value)
+
+    queue = CollectorQueue([Collector("a", handle)], max_consumers=consumers)
+    async with queue:
+        values = ["for all", "for that", "other", "last"]
+        events = [queue.publisher.send_nowait(value) for value in values]
+        async with asyncio.timeout(100):
+            for event in events:
+                await event
+    assert sorted(ended) == sorted(values)
+    assert_closes(queue)

@@ -153,14 +153,18 @@ cdef class Core(Ending):
 
     cdef int put_back(self, CollectorEvent event) except -1:
         event.place = IN_LANE
-        if self.waits.waiting:
+        if self.waits.helped:
             self.waits.helped.pop(event, None)
-            if event.flags & PART:
-                self.waits.uncover((<Share>event.waiters).parts.event)
+        if self.waits.waiting and event.flags & PART:
+            self.waits.uncover((<Share>event.waiters).parts.event)
         self.lane = self.lane.put_back(event)
         if self.coming == 0 and self.turning == 0:
             self.call_for_help()
         return 0
+
+    def judge_waits_again(self):
+        """Events have gone to other collectors than handlers that wait could know."""
+        self.waits.judge_again(self)
 
     # -- settle -------------------------------------------------------------------
 

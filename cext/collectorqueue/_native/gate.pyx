@@ -37,7 +37,7 @@ cdef class Gate(Holder):
         self.limit = limit
         core.has_limits = core.has_limits or limit > 0
         self.let_in(monotonic_ns())
-        core.waits.limit_has_changed(core)
+        core.waits.judge_again(core)
 
     def set_rate(self, double rate, double per, double burst):
         """So many in `per` seconds, `burst` at once after a rest; a rate of 0: no limit."""

@@ -20,6 +20,8 @@ cdef class Helping(Postponed):
 
     cdef int call_for_help(self) except -1
     cdef int cover(self) except -1
+    cdef int is_behind_others(self, CollectorEvent event) except -1
+    cdef int help(self, CollectorEvent run) except -1
     cdef object step_that_asks(self, CollectorEvent event)
     cdef list parts_in_lane(self, CollectorEvent event)
     cdef list waiting_runs(self)

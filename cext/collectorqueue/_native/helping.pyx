@@ -7,8 +7,8 @@ himself. How many consumers there are otherwise is decided elsewhere.
 from collectorqueue._native.barrier cimport Barriers
 from collectorqueue._native.context cimport Scope, current_scope
 from collectorqueue._native.event cimport (
-    BATCH, BEHIND, ELSEWHERE, HELD_BACK, IN_HAND, IN_LANE, OK, PART, QUEUED, ROUTED, RUNNING,
-    CollectorEvent, EventWait,
+    BATCH, BEHIND, DELAYED, ELSEWHERE, HELD_BACK, IN_HAND, IN_LANE, OK, PART, QUEUED, ROUTED,
+    RUNNING, TO_RETRY, CollectorEvent, EventWait,
 )
 from collectorqueue._native.headroom cimport FRAMES, give_frames
 from collectorqueue._native.holders cimport events_of
@@ -35,10 +35,11 @@ cdef class Helping(Postponed):
         try:
             if self.idle:
                 self.wake_one()
-            elif self.consumers < self.max_consumers:
-                self.on_short()
-            elif self.waits.uncovered:
-                self.cover()
+            else:
+                if self.consumers < self.max_consumers:
+                    self.on_short()
+                if self.waits.uncovered or self.waits.for_all:
+                    self.cover()
         finally:
             give_frames(-FRAMES)
         return 0
@@ -74,9 +75,13 @@ cdef class Helping(Postponed):
         wait.owner_step = self.step_that_asks(scope.event)
         if wait.event.home is self.home:
             self.waits.refuse_circle(wait, scope.event, self)
-        self.waits.begin(wait, scope.event)
         self.blocked += 1
-        self.cover()
+        try:
+            self.waits.begin(wait, scope.event)
+            self.cover()
+        except BaseException:
+            self.end_wait(wait)     # without memory
+            raise
         return 0
 
     cdef object step_that_asks(self, CollectorEvent event):
@@ -98,6 +103,7 @@ cdef class Helping(Postponed):
     cdef int cover(self) except -1:
         """Give a consumer to what handlers wait for, where none may come free."""
         cdef EventWait wait
+        cdef bint is_needed = len(self.waits.for_all) > 0
         if waiting(self) <= len(self.idle) + self.coming:
             return 0
         for wait in list(self.waits.uncovered):
@@ -111,14 +117,26 @@ cdef class Helping(Postponed):
                 self.on_short()
             if waiting(self) > len(self.idle) + self.coming:
                 if wait.event.state == QUEUED and place <= IN_HAND:
-                    del self.waits.uncovered[wait]
                     self.on_compensate(wait.event)
+                    del self.waits.uncovered[wait]
                     continue
                 # It waits for another: whatever comes back to the lane may be that.
                 for run in self.parts_in_lane(wait.event) or self.needed_by(wait.event):
-                    if run not in self.waits.helped:
-                        self.waits.helped[run] = None
-                        self.on_compensate(run)
+                    self.help(run)
+                is_needed = is_needed or not (place == DELAYED or place == TO_RETRY)
+        if is_needed and self.waits.blocked_runs() >= self.busy and waiting(self):
+            # All who run wait. What is next may be what stands in their way.
+            self.help(self.lane.events()[0])
+        return 0
+
+    cdef int is_behind_others(self, CollectorEvent event) except -1:
+        return self.waits.judge_again(self)
+
+    cdef int help(self, CollectorEvent run) except -1:
+        """Give a run in the lane a consumer of its own, unless it has been given one."""
+        if run not in self.waits.helped:
+            self.on_compensate(run)
+            self.waits.helped[run] = None
         return 0
 
     cdef list parts_in_lane(self, CollectorEvent event):
@@ -133,7 +151,7 @@ cdef class Helping(Postponed):
 
     cdef list needed_by(self, CollectorEvent event):
         """The runs in the lane that may have to go before an event that is not there."""
-        cdef CollectorEvent run
+        cdef CollectorEvent run, other
         cdef KeyLine line
         found = []
         steps = event.route if type(event.route) is tuple else (event.route,)
@@ -142,11 +160,13 @@ cdef class Helping(Postponed):
                 found.append(run)
         if event.place == BEHIND:
             line = self.line_of(event.payload.rare.ordering_key)
-            if line.head.state == QUEUED and line.head is not event:
-                if line.head.place == IN_LANE:
-                    found.append(line.head)
+            for other in (line.head, line.trying):
+                if other is None or other is event or other.state != QUEUED:
+                    continue
+                if other.place == IN_LANE:
+                    found.append(other)
                 else:
-                    found += self.needed_by(line.head)
+                    found += self.needed_by(other)
         return found
 
     def wait_for_all(self):

@@ -3,13 +3,16 @@ from collectorqueue._native.event cimport CollectorEvent
 
 
 cdef class KeyLine:
-    cdef CollectorEvent head        # the first of those that are on their way
-    cdef Py_ssize_t ahead           # of its events are on their way
+    cdef CollectorEvent head        # the first of those that are on their way; None: none is
+    cdef dict joined                # the others of those, in order; None: there were none yet
     cdef CollectorEvent first       # of those that wait; None: none does
     cdef object others              # that wait: an OrderedDict; None: there are none
     cdef object batch               # that holds all on their way, and fills; or None
     cdef CollectorEvent trying      # on its way to see whether it goes there too; or None
 
+    cdef int go(self, CollectorEvent event) except -1
+    cdef int leave(self, CollectorEvent event) except -1
+    cdef list on_their_way(self)
     cdef int add(self, CollectorEvent event) except -1
     cdef int add_again(self, CollectorEvent event) except -1
     cdef int remove(self, CollectorEvent event) except -1

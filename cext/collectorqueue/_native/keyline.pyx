@@ -14,6 +14,32 @@ from collectorqueue._native.event cimport CollectorEvent
 cdef class KeyLine:
     """One ordering key that has events."""
 
+    cdef int go(self, CollectorEvent event) except -1:
+        """It is on its way from now on."""
+        if self.head is None:
+            self.head = event
+            return 0
+        if self.joined is None:
+            self.joined = {}
+        self.joined[event] = None
+        return 0
+
+    cdef int leave(self, CollectorEvent event) except -1:
+        """It is not on its way any more."""
+        if self.trying is event:
+            self.trying = None
+        if event is not self.head:
+            if self.joined:
+                self.joined.pop(event, None)
+            return 0
+        self.head = next(iter(self.joined)) if self.joined else None
+        if self.head is not None:
+            del self.joined[self.head]
+        return 0
+
+    cdef list on_their_way(self):
+        return [] if self.head is None else [self.head, *(self.joined or ())]
+
     cdef int add(self, CollectorEvent event) except -1:
         """It waits behind all others."""
         if self.first is None:
@@ -67,7 +93,9 @@ cdef class KeyLine:
         """Behind which the next one waits."""
         if self.others:
             return next(reversed(self.others))
-        return self.head if self.first is None else self.first
+        if self.first is None:
+            return next(reversed(self.joined)) if self.joined else self.head
+        return self.first
 
     cdef list waiting(self):
         return [] if self.first is None else [self.first, *(self.others or ())]

@@ -69,6 +69,7 @@ cdef class Postponed(Door):
     cdef object likely_route(self, Payload payload)
     cdef int settle(self, CollectorEvent event, char outcome, object result,
                     int64_t now) except -1
+    cdef int is_behind_others(self, CollectorEvent event) except -1
     cdef int put_back(self, CollectorEvent event) except -1
     cdef int wait_again(self, CollectorEvent event, char place, int64_t now) except -1
     cdef int withdraw(self, CollectorEvent event, char outcome, object error) except -1

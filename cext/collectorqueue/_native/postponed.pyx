@@ -89,6 +89,8 @@ cdef class Postponed(Door):
         if event.place == DELAYED and now >= self.begins_at(event):
             if not self.line_up(event):
                 self.put_back(event)
+            elif event.waiters is not None:
+                self.is_behind_others(event)
         elif event.place == TO_RETRY and now >= self.begins_at(event):
             self.put_back(event)
         return 0
@@ -178,8 +180,7 @@ cdef class Postponed(Door):
         if type(found) is KeyLine:
             return found
         line = KeyLine.__new__(KeyLine)
-        line.head = found
-        line.ahead = 1
+        line.go(found)
         self.lines[key] = line
         return line
 
@@ -195,10 +196,8 @@ cdef class Postponed(Door):
         if found is None:
             return 0
         line = <KeyLine>found
-        line.ahead -= 1
-        if line.trying is event:
-            line.trying = None
-        if line.ahead == 0:
+        line.leave(event)
+        if line.head is None:
             self.advance(key, line)
         elif line.batch is not None:
             self.try_batch(line)
@@ -207,12 +206,11 @@ cdef class Postponed(Door):
     cdef int advance(self, object key, KeyLine line) except -1:
         cdef CollectorEvent event = line.next()
         cdef Tries tries = None
-        line.head = event
         if event is None:
             del self.lines[key]
             return 0
         line.batch = None
-        line.ahead = 1
+        line.go(event)
         if self.tries:
             tries = self.tries.get(event)
         if tries is not None and tries.due_ns > monotonic_ns():
@@ -232,8 +230,8 @@ cdef class Postponed(Door):
         cdef CollectorEvent event = line.first
         if event is None or line.trying is not None or event in self.tries:
             return 0
+        line.go(event)
         line.next()
-        line.ahead += 1
         line.trying = event     # one at a time: the next must not pass it
         event.flags |= ON_TRIAL
         return self.put_back(event)
@@ -244,12 +242,11 @@ cdef class Postponed(Door):
         cdef KeyLine line = self.line_of(key)
         event.flags &= ~ON_TRIAL
         if line.trying is event:
-            line.trying = None
             line.batch = None           # what is first does not go there
+        line.leave(event)
         self.stand_apart(event, BEHIND)
         line.add_again(event)
-        line.ahead -= 1
-        if line.ahead == 0:
+        if line.head is None:
             self.advance(key, line)
         return 0
 
@@ -397,11 +394,11 @@ cdef class Postponed(Door):
         return (<KeyLine>found).last() if type(found) is KeyLine else found
 
     cdef dict order_of_key(self, CollectorEvent event):
-        """Of those that wait in the line of an event's ordering key, which each is behind."""
+        """Of those in the line of an event's ordering key, which each is behind."""
         cdef KeyLine line = self.line_of(event.payload.rare.ordering_key)
         before = {}
-        last = line.head
-        for each in line.waiting():
+        last = None
+        for each in line.on_their_way() + line.waiting():
             before[each] = last
             last = each
         return before
@@ -440,6 +437,10 @@ cdef class Postponed(Door):
     cdef int settle(self, CollectorEvent event, char outcome, object result,
                     int64_t now) except -1:
         """Give an event its one outcome."""
+        return 0
+
+    cdef int is_behind_others(self, CollectorEvent event) except -1:
+        """It has come to its key's line after some that were sent later."""
         return 0
 
     cdef int put_back(self, CollectorEvent event) except -1:

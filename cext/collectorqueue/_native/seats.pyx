@@ -79,6 +79,10 @@ cdef class Seats(Sums):
     def lose_seats(self, Py_ssize_t count):
         """So many who have left get no successors."""
         self.vacant -= count
+        self.give_up_seats(count)
+
+    def give_up_seats(self, Py_ssize_t count):
+        """So many that were to be started are not."""
         self.coming -= count
         count_consumers(self, -count, monotonic_ns())
 

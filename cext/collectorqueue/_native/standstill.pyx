@@ -5,7 +5,9 @@ is not known here.
 """
 cimport cython
 
-from collectorqueue._native.event cimport BEHIND, DELAYED, OK, QUEUED, CollectorEvent, EventWait
+from collectorqueue._native.event cimport (
+    BEHIND, DELAYED, OK, ON_TRIAL, QUEUED, CollectorEvent, EventWait,
+)
 from collectorqueue._native.holders cimport events_of
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.postponed cimport Postponed
@@ -115,9 +117,10 @@ cdef class Standstill:
         for owner in self.graph.batches:
             if event in events_of(owner):
                 found.update({wait.event for wait in self.graph.waiting[owner]})
-        if event.state == QUEUED and (event.place == BEHIND or event.place == DELAYED):
+        if event.state == QUEUED and (
+                event.place == BEHIND or event.place == DELAYED or event.flags & ON_TRIAL):
             other = self.one_before(event)
-            if other is not None:
+            if other is not None and other is not event:
                 found.add(other)
         return found
 

@@ -12,3 +12,4 @@ cdef class WaitGraph:
     cdef int end(self, EventWait wait) except -1
     cdef set holders(self, object step, bint beside_all)
     cdef set callers(self)
+    cdef Py_ssize_t blocked_runs(self) except -1

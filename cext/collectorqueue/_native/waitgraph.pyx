@@ -41,6 +41,13 @@ cdef class WaitGraph:
                 found.add(members.owner)
         return found
 
+    cdef Py_ssize_t blocked_runs(self) except -1:
+        """How many runs have a handler that waits."""
+        cdef Members members
+        if not self.for_all:
+            return len(self.waiting)
+        return len(self.waiting.keys() | {members.owner for members in self.for_all})
+
     cdef set callers(self):
         """The events whose handlers wait for all."""
         cdef Members members
@@ -52,9 +59,11 @@ cdef class WaitGraph:
 
 
 cdef bint remove(dict sets, object key, object what) except -1:
-    """Whether that was the last there was of it."""
-    found = sets[key]
-    del found[what]
+    """Whether it has no more of its kind, if it was ever noted."""
+    found = sets.get(key)
+    if found is None:
+        return True
+    found.pop(what, None)
     if not found:
         del sets[key]
     return not found

@@ -12,7 +12,7 @@ cdef class Waits(WaitGraph):
     cdef int end(self, EventWait wait) except -1
     cdef int uncover(self, CollectorEvent event) except -1
     cdef int refuse_circle(self, EventWait wait, CollectorEvent own, Postponed core) except -1
-    cdef int limit_has_changed(self, Postponed core) except -1
+    cdef int judge_again(self, Postponed core) except -1
     cdef list wanted_by_all(self)
     cdef list all_that_wait(self, list events, Postponed core)
     cdef object begin_for_all(self, CollectorEvent own, object step, list events,

@@ -53,8 +53,9 @@ cdef class Waits(WaitGraph):
             self.leave_out(search.stuck(self.all_that_wait(self.wanted_by_all(), core), True))
         return 0
 
-    cdef int limit_has_changed(self, Postponed core) except -1:
-        """Whoever waits may by now have the place that what it waits for needs."""
+    cdef int judge_again(self, Postponed core) except -1:
+        """What is in the way of whom has changed: whoever waits may by now have the place
+        that what it waits for needs, or be in its way."""
         cdef EventWait wait
         cdef Standstill search = Standstill(self, core)
         if self.waiting:
@@ -63,8 +64,10 @@ cdef class Waits(WaitGraph):
                 for wait in self.waiting[owner]:
                     if wait.event in stuck:
                         wait.refuse(WouldDeadlock(
-                            "a handler waits for an event of a collector whose limit was "
-                            f"lowered meanwhile, and whose runs wait for that: {wait.event!r}"))
+                            "a handler waits for an event that cannot end any more before it: "
+                            "a limit was lowered meanwhile, a collector was replaced, or "
+                            "others with its ordering key have come before it: "
+                            f"{wait.event!r}"))
         if self.for_all:
             self.leave_out(search.stuck(self.all_that_wait(self.wanted_by_all(), core), True))
         return 0
@@ -115,5 +118,7 @@ cdef class Waits(WaitGraph):
 
     cdef int end_for_all(self, object members) except -1:
         self.for_all.pop(members, None)
+        if not (self.uncovered or self.for_all):
+            self.helped = {}
         (<Members>members).owner = None     # it stands among the waiters of others still
         return 0

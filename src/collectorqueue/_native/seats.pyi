@@ -47,6 +47,9 @@ class Seats(Sums):
     def lose_seats(self, count: int) -> None:
         """So many who have left get no successors."""
 
+    def give_up_seats(self, count: int) -> None:
+        """So many that were to be started are not."""
+
     def reclaim(self, count: int) -> int:
         """Keep consumers that were told to leave; returns how many of `count` were."""
 

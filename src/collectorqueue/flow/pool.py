@@ -86,8 +86,13 @@ class ConsumerPool:
         count -= self._core.reclaim(count)
         if count > 0:
             self._core.add_seats(count)
-            for _ in range(count):
-                self._start(None)
+            missing = count
+            try:
+                while missing:
+                    self._start(None)
+                    missing -= 1
+            finally:
+                self._core.give_up_seats(missing)  # without memory
 
     def shrink(self, count: int) -> None:
         """Have `count` consumers fewer: idle ones now, busy ones after their event."""
