@@ -39,6 +39,7 @@ from collectorqueue.flow.collector import (
 )
 from collectorqueue.flow.context import Context
 from collectorqueue.flow.deadletters import KEPT, DeadLetter
+from collectorqueue.flow.finishing import finished
 from collectorqueue.flow.publisher import EventPublisher
 from collectorqueue.flow.router import RouterFactory, SimpleRouter
 from collectorqueue.flow.sizes import measure_by
@@ -328,20 +329,9 @@ class CollectorQueue(Standing):
             running.drain.shorten(timeout)
         if self._core.is_inside() or running.is_closing_in(asyncio.current_task()):
             return DrainReport(self.ledger, complete=False)
-        closing = running.closing
-        try:
-            await asyncio.wait([closing])
-        except asyncio.CancelledError:
-            running.drain.shorten(0)
-            while not closing.done():
-                try:
-                    await asyncio.wait([closing])
-                except asyncio.CancelledError:
-                    continue
-            if not closing.cancelled():
-                closing.exception()
-            raise
-        report: DrainReport = closing.result()
+        report: DrainReport = await finished(
+            running.closing, on_cancelled=lambda: running.drain.shorten(0)
+        )
         return report
 
     async def _close(self, running: Running) -> DrainReport:
@@ -390,7 +380,8 @@ class CollectorQueue(Standing):
                 await serve_for_ever()
 
         The body is cancelled and leaves normally. The previous handlers come back at the
-        end. Outside the main thread it does nothing.
+        end; one set by the loop's `add_signal_handler()` is called by the loop all the same.
+        Outside the main thread it does nothing.
         """
         async with drained_on_signals(self.close, self._abort_drain):
             yield self

@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import logging
 from collections import deque
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ from collectorqueue.flow.collector import Collector
 from collectorqueue.flow.deadletters import DeadLetter, DeadLetters
 from collectorqueue.flow.drain import Drain
 from collectorqueue.flow.failures import FailureLog
+from collectorqueue.flow.finishing import finished
 from collectorqueue.flow.fitting import fit
 from collectorqueue.flow.lifecycle import Tenure
 from collectorqueue.flow.pool import ConsumerPool
@@ -64,6 +66,12 @@ class DrainReport(msgspec.Struct, frozen=True):
 def log_failed_exit(error: BaseException) -> None:
     """Of a lifecycle; for where another error is raised, or several are."""
     quietly(log, logging.ERROR, "a lifecycle failed to exit", exc_info=error)
+
+
+async def exit_in_reverse(tenures: Sequence[Tenure | None]) -> list[BaseException]:
+    """Leave lifecycles, whatever they raise; returns that."""
+    errors = [await each.exit() for each in reversed(tenures) if each is not None]
+    return [error for error in errors if error is not None]
 
 
 class Running:
@@ -127,9 +135,18 @@ class Running:
         except BaseException:
             if self._core.is_open:
                 self.stop()
-            for error in await self.exit_all():
-                log_failed_exit(error)
+            await self._leave(self.exit_all())
             raise
+
+    async def _leave(self, exits: Coroutine[Any, Any, list[BaseException]]) -> None:
+        """Have lifecycles left as another error is raised; a cancellation waits for that."""
+        # Not by the loop's task factory, as for the drain.
+        leaving = asyncio.Task(exits, loop=self.loop, name="collectorqueue undoing")
+        try:
+            await finished(leaving)
+        finally:
+            for error in leaving.result():
+                log_failed_exit(error)
 
     async def give_up_start(self) -> None:
         """Have it end where it is, unless it is done by then; waits until it is over."""
@@ -216,10 +233,7 @@ class Running:
             if not self._core.is_open:
                 raise QueueClosed("the queue was closed while a collector was being added")
         except BaseException:
-            for tenure in reversed(tenures):
-                error = None if tenure is None else await tenure.exit()
-                if error is not None:
-                    log_failed_exit(error)
+            await self._leave(exit_in_reverse(tenures))
             raise
         return tenures
 
@@ -311,9 +325,7 @@ class Running:
         errors += await self.workforce.stop(LEAVE_S, expired)
         while self._tenures:
             _, tenure = self._tenures.popitem()
-            error = await tenure.exit()
-            if error is not None:
-                errors.append(error)
+            errors += await exit_in_reverse([tenure])
         return errors
 
     # -- scaling ------------------------------------------------------------------

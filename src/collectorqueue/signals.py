@@ -74,10 +74,10 @@ async def drained_on_signals(
         received.append(number)
         step = "drain" if len(received) == 1 else "abort"
         quietly(log, logging.WARNING, "%s: %s", number.name, step)
-        if in_body and len(received) == 1:
-            task.cancel()
-        else:
+        if len(received) > 1:
             abort()
+        elif in_body:  # else it came with the last turn: what follows drains by itself
+            task.cancel()
 
     with handled_signals(loop, on_signal):
         try:

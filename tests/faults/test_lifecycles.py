@@ -666,3 +666,38 @@ async def test_what_collectors_did_is_counted_since_the_start() -> None:
             await queue.publisher.request(1)
             stats = queue.collector_stats()["log"]
             assert (stats.received, stats.ok, stats.wait.count) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("cancels", range(2, 6))
+@both_loops
+async def test_however_often_it_is_cancelled_all_that_were_entered_are_left(
+    cancels: int, late: bool
+) -> None:
+    """A start, or an `add_collector` that brings its dead letter collector along."""
+
+    @asynccontextmanager
+    async def hangs(ctx: Context) -> AsyncIterator[None]:
+        await asyncio.sleep(3600)
+        yield
+
+    diary = Diary()
+    a, b = diary.collector("a"), diary.collector("b")
+    last = Collector("hangs", Log(), lifecycle=hangs)
+    queue = CollectorQueue([] if late else [a, b, last])
+    if late:
+        await queue.start()
+        last = Collector("hangs", Log(), lifecycle=hangs, dead_letter=a)
+        task = asyncio.create_task(queue.add_collector(last))
+    else:
+        task = asyncio.create_task(queue.start())
+    await ticks(12)
+    for _ in range(cancels):
+        task.cancel()
+        await ticks(1)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    entered = [line for line in diary.lines if "enters" in line]
+    assert entered and len(diary.lines) == 2 * len(entered)
+    await queue.close(0)
+    assert_closed(queue)

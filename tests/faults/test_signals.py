@@ -434,3 +434,19 @@ async def without_its_signals(main: Any) -> None:
     finally:
         asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
         signal.signal(signal.SIGTERM, before)
+
+
+@both_loops
+async def test_a_signal_in_the_last_turn_of_the_body_drains() -> None:
+    """It is heard when the body is over already."""
+
+    async def takes_turns(payload: Any) -> None:
+        await ticks(3)
+
+    queue = CollectorQueue([Collector("takes_turns", takes_turns)], max_consumers=1)
+    async with queue:
+        async with queue.shutdown_on_signals():
+            await queue.publisher.send_many(range(10))
+            signal.raise_signal(signal.SIGTERM)
+        await ticks(1)
+    assert queue.ledger.ok == 10
