@@ -168,16 +168,17 @@ async def test_a_ring_of_collectors_that_ask_the_next(limit: int) -> None:
     assert_closes(queue)
 
 
+@pytest.mark.slow
 @virtual
-async def test_thousands_of_handlers_wait_in_no_time() -> None:
-    """What is looked at for one more is what it needs, not all who wait: in a cube of them,
-    this takes minutes."""
+async def test_a_thousand_handlers_wait_in_no_time() -> None:
+    """What is looked at for one more is what it needs, not all who wait: with the cube of
+    those it would take half a minute."""
     gate = Gate()
 
     async def asks(payload: Payload[int]) -> None:
         await queue.publisher.request(payload.value, keys="asked")
 
-    many = 2000
+    many = 1000
     queue = CollectorQueue(
         [
             Collector("asks", asks, max_concurrency=many),
@@ -198,7 +199,7 @@ async def test_thousands_of_handlers_wait_in_no_time() -> None:
         for event in events:
             await event
             assert event.outcome is Outcome.OK
-    assert time.perf_counter() - begun < 20
+    assert time.perf_counter() - begun < 8
     assert_closes(queue)
 
 
