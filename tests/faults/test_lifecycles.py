@@ -683,11 +683,10 @@ async def test_however_often_it_is_cancelled_all_that_were_entered_are_left(
 
     diary = Diary()
     a, b = diary.collector("a"), diary.collector("b")
-    last = Collector("hangs", Log(), lifecycle=hangs)
+    last = Collector("hangs", Log(), lifecycle=hangs, dead_letter=a if late else None)
     queue = CollectorQueue([] if late else [a, b, last])
     if late:
         await queue.start()
-        last = Collector("hangs", Log(), lifecycle=hangs, dead_letter=a)
         task = asyncio.create_task(queue.add_collector(last))
     else:
         task = asyncio.create_task(queue.start())

@@ -133,9 +133,7 @@ cdef class Collecting(Spreading):
         cdef CollectorEvent item
         cdef Error error
         self.forget_event()
-        if self.core.waits.waiting:
-            # Once it is where it goes now.
-            self.core.loop.call_soon(self.core.judge_waits_again)
+        self.core.judge_soon()
         if run.flags & BATCH and (<Batched>run.waiters).batching.gate is not None:
             (<Batched>run.waiters).batching.gate.leave()
         elif run.flags & ADMITTED and step.gate is not None:

@@ -162,10 +162,6 @@ cdef class Core(Ending):
             self.call_for_help()
         return 0
 
-    def judge_waits_again(self):
-        """Events have gone to other collectors than handlers that wait could know."""
-        self.waits.judge_again(self)
-
     # -- settle -------------------------------------------------------------------
 
     cdef int settle(self, CollectorEvent event, char outcome, object result,

@@ -14,12 +14,14 @@ cdef class Helping(Postponed):
     cdef int64_t sequence           # of the event that was accepted last
     cdef Barriers barriers
     cdef Waits waits                # of handlers, for events
+    cdef bint is_judging_soon
     cdef Elsewhere elsewhere        # what is in other processes; never None
     cdef object on_short            # (): more consumers would help
     cdef object on_compensate       # (event): it needs a consumer of its own
 
     cdef int call_for_help(self) except -1
     cdef int cover(self) except -1
+    cdef int judge_soon(self) except -1
     cdef int is_behind_others(self, CollectorEvent event) except -1
     cdef int help(self, CollectorEvent run) except -1
     cdef object step_that_asks(self, CollectorEvent event)

@@ -27,6 +27,7 @@ cdef class Helping(Postponed):
         Postponed.clear(self)
         self.barriers = Barriers()
         self.waits = Waits()
+        self.is_judging_soon = False
         self.elsewhere = Elsewhere()
 
     cdef int call_for_help(self) except -1:
@@ -128,6 +129,19 @@ cdef class Helping(Postponed):
             # All who run wait. What is next may be what stands in their way.
             self.help(self.lane.events()[0])
         return 0
+
+    cdef int judge_soon(self) except -1:
+        """Events go to other collectors than handlers that wait could know: judge those
+        again once all have gone where they go in this turn."""
+        if self.waits.waiting and not self.is_judging_soon:
+            self.is_judging_soon = True
+            self.loop.call_soon(self.judge_waits)
+        return 0
+
+    def judge_waits(self):
+        """Refuse the waits that could end no more."""
+        self.is_judging_soon = False
+        self.waits.judge_again(self)
 
     cdef int is_behind_others(self, CollectorEvent event) except -1:
         return self.waits.judge_again(self)

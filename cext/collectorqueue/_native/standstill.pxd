@@ -17,7 +17,6 @@ cdef class Standstill:
 
     cdef object circle(self)
     cdef set stuck(self, list events, bint beside_all)
-    cdef set steps_at_limit(self, CollectorEvent event)
     cdef set places_of(self, CollectorEvent event)
     cdef set holders(self, Step limited, bint beside_all)
     cdef set needed_by(self, CollectorEvent event)

@@ -67,9 +67,11 @@ cdef class Standstill:
             if event in callers:
                 wanted.add(event)
             todo += wanted
-            for limited in self.steps_at_limit(event) if self.core.has_limits else ():
+            for limited in self.places_of(event) if self.core.has_limits else ():
+                limit = 0 if limited is None else self.core.limit_reached(limited)
+                if not limit:
+                    continue
                 holders = self.holders(limited, beside_all)
-                limit = self.core.limit_reached(limited)
                 if len(holders) >= limit:   # else one runs that does not wait
                     places.setdefault(event, []).append((limit, holders))
                     todo += holders
@@ -77,7 +79,7 @@ cdef class Standstill:
         while moved:
             moved = False
             for event in reversed(list(needs)):     # what others need was found after them
-                if needs[event].isdisjoint(needs) and not any([
+                if needs.keys().isdisjoint(needs[event]) and not any([
                         len(holders & needs.keys()) >= limit
                         for limit, holders in places.get(event, ())]):
                     del needs[event]
@@ -93,11 +95,6 @@ cdef class Standstill:
         if self.step is limited:
             found.add(self.own)
         return found
-
-    cdef set steps_at_limit(self, CollectorEvent event):
-        """Those in which an event needs a place, and there is none."""
-        return {step for step in self.places_of(event)
-                if step is not None and self.core.limit_reached(step)}
 
     cdef set places_of(self, CollectorEvent event):
         """The steps in which an event is to run yet."""

@@ -1,6 +1,7 @@
 """Handlers that wait: so that no circle of them can close, and all have who runs them."""
 from collectorqueue._native.event cimport CollectorEvent, EventWait
 from collectorqueue._native.postponed cimport Postponed
+from collectorqueue._native.standstill cimport Standstill
 from collectorqueue._native.waitgraph cimport WaitGraph
 
 
@@ -13,8 +14,8 @@ cdef class Waits(WaitGraph):
     cdef int uncover(self, CollectorEvent event) except -1
     cdef int refuse_circle(self, EventWait wait, CollectorEvent own, Postponed core) except -1
     cdef int judge_again(self, Postponed core) except -1
-    cdef list wanted_by_all(self)
-    cdef list all_that_wait(self, list events, Postponed core)
+    cdef int leave_out_stuck(self, Standstill search, Postponed core) except -1
+    cdef list all_that_wait(self, object events, Postponed core)
     cdef object begin_for_all(self, CollectorEvent own, object step, list events,
                               object loop, Postponed core)
     cdef int leave_out(self, set stuck) except -1

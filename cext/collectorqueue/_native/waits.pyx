@@ -2,6 +2,8 @@
 
 Rules of residence: what becomes of a wait. What runs them is not known here.
 """
+from itertools import chain
+
 cimport cython
 
 from collectorqueue._native.barrier cimport Members
@@ -50,7 +52,7 @@ cdef class Waits(WaitGraph):
             raise WouldDeadlock(why)
         if self.for_all and own in search.stuck([], True):
             # Whoever waits for all, waits for none that waits for him.
-            self.leave_out(search.stuck(self.all_that_wait(self.wanted_by_all(), core), True))
+            self.leave_out_stuck(search, core)
         return 0
 
     cdef int judge_again(self, Postponed core) except -1:
@@ -69,7 +71,7 @@ cdef class Waits(WaitGraph):
                             "others with its ordering key have come before it: "
                             f"{wait.event!r}"))
         if self.for_all:
-            self.leave_out(search.stuck(self.all_that_wait(self.wanted_by_all(), core), True))
+            self.leave_out_stuck(search, core)
         return 0
 
     # -- for all ----------------------------------------------------------------------------
@@ -95,12 +97,13 @@ cdef class Waits(WaitGraph):
             raise
         return members.future, members
 
-    cdef list wanted_by_all(self):
-        """What those who wait for all wait for."""
+    cdef int leave_out_stuck(self, Standstill search, Postponed core) except -1:
+        """Those who wait for all do not wait for what cannot end before they do."""
         cdef Members members
-        return [event for members in self.for_all for event in members.events]
+        wanted = chain.from_iterable([members.events for members in self.for_all])
+        return self.leave_out(search.stuck(self.all_that_wait(wanted, core), True))
 
-    cdef list all_that_wait(self, list events, Postponed core):
+    cdef list all_that_wait(self, object events, Postponed core):
         """In whose way a wait for all may be: also of these, if they need more than a
         consumer."""
         return [*self.waiting, *self.callers(),

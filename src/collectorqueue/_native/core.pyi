@@ -47,9 +47,6 @@ class Core(Ending):
     ) -> None:
         """Accept events from now on, in this thread, for this loop."""
 
-    def judge_waits_again(self) -> None:
-        """Events have gone to other collectors than handlers that wait could know."""
-
     def ages(self, event: CollectorEvent, error: Error) -> tuple[float, float]:
         """How many seconds before its end an event was sent, and this error first came."""
 

@@ -23,6 +23,9 @@ class Helping(Postponed):
     def is_inside(self) -> bool:
         """Whether a handler of this queue is calling."""
 
+    def judge_waits(self) -> None:
+        """Refuse the waits that could end no more."""
+
     def wait_for_all(self) -> asyncio.Future[None]:
         """A future for the moment when all that was accepted so far has ended."""
 
