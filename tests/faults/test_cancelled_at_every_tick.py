@@ -15,6 +15,8 @@ from tests.faults.every_tick import Steps, at_every_tick, cancelled_after
 from tests.faults.harness import assert_closed, assert_serves, me
 from tests.support import Gate, Log, both_loops, ticks
 
+pytestmark = pytest.mark.repetitive
+
 
 @pytest.mark.parametrize("queue_type", list(QueueType))
 @both_loops

@@ -331,6 +331,7 @@ async def test_an_event_in_its_own_payload_and_result_is_collected() -> None:
             await collected(reference)
 
 
+@pytest.mark.repetitive
 @both_loops
 async def test_ten_thousand_events_leave_nothing_behind() -> None:
     async def handler(payload: Payload[Any]) -> Any:
@@ -360,6 +361,7 @@ async def test_ten_thousand_events_leave_nothing_behind() -> None:
     assert_closed(queue)
 
 
+@pytest.mark.repetitive
 @both_loops
 async def test_ten_thousand_requests_and_nested_ones_leave_nothing_behind() -> None:
     async def outer(payload: Payload[Any]) -> Any:

@@ -207,6 +207,7 @@ async def check(way: Way, count: int) -> None:
     assert blocks < 1000 + 2 * way.noise, blocks
 
 
+@pytest.mark.repetitive
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 @both_loops
 async def test_no_reference_is_gained_or_lost_by_thousands_of_events(way: Way) -> None:

@@ -250,6 +250,7 @@ async def test_what_was_returned_last_is_not_kept_alive(way: str) -> None:
         assert gone() is None
 
 
+@pytest.mark.repetitive
 @both_loops
 async def test_thousands_of_sends_and_waits_leave_no_reference_behind() -> None:
     async with CollectorQueue([Collector("a", Log())]) as queue:

@@ -106,6 +106,7 @@ OPERATIONS = st.lists(
 )
 
 
+@pytest.mark.repetitive
 @settings(max_examples=60, deadline=None, database=None, derandomize=True)
 @given(operations=OPERATIONS)
 def test_every_wait_ends_exactly_when_the_model_says(

@@ -51,6 +51,7 @@ class Watch:
             assert numbers == sorted(numbers), key
 
 
+@pytest.mark.repetitive
 @virtual
 async def test_a_key_runs_one_at_a_time_in_order_and_others_beside_it() -> None:
     watch = Watch(0.005)

@@ -202,6 +202,7 @@ async def test_a_key_goes_on_after_a_timeout() -> None:
         assert await events[2] == [Ok(2)]
 
 
+@pytest.mark.repetitive
 @virtual
 async def test_ten_thousand_that_are_in_time_leave_no_deadlines() -> None:
     collector = Collector("log", Clocked(0.001), timeout=1000)

@@ -78,6 +78,7 @@ def test_a_stuck_key_moves_the_others_by_less_than_a_tenth() -> None:
     assert stuck < 1.1 * free
 
 
+@pytest.mark.repetitive
 def test_a_market_day_by_product() -> None:
     path = SHARED_DATA / "coinbase_ws.log.gz"
     if not path.is_file():
