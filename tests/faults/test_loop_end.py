@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 import threading
+import time
 import warnings
 from typing import Any
 
@@ -14,9 +15,15 @@ import pytest
 import uvloop
 
 from collectorqueue import Collector, CollectorQueue, Ok, Outcome, Payload
+from collectorqueue._native.core import Core
 from collectorqueue.errors import CollectorQueueError, WrongLoop, WrongThread
 from tests.faults.harness import assert_closed, assert_serves, queue_threads, script
 from tests.support import Gate, Log, both_loops, ticks, until
+
+
+def square(payload: Payload[int]) -> int:
+    return payload.value**2
+
 
 LOOPS = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 
@@ -364,6 +371,44 @@ async def test_a_queue_that_was_closed_is_freed() -> None:
     gc.collect()
     assert reference() is None
     assert event.outcome is Outcome.OK
+
+
+@pytest.mark.usefixtures("small_heap")
+@LOOPS
+@pytest.mark.parametrize("end", ["closed", "closed in debug mode", "dropped"])
+@pytest.mark.parametrize("runs_in", ["loop", "thread", "process"])
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_run_leaves_neither_its_core_nor_its_loop(
+    loop: str, end: str, runs_in: Any
+) -> None:
+    async def main() -> None:
+        queue = CollectorQueue([Collector("square", square, runs_in=runs_in)], workers=1)
+        await queue.start()
+        await queue.publisher.request(3)
+        if end != "dropped":
+            await queue.close()
+
+    def run() -> None:
+        runner = uvloop.new_event_loop() if loop == "uvloop" else asyncio.new_event_loop()
+        runner.set_debug(end == "closed in debug mode")
+        runner.run_until_complete(main())
+        runner.close()
+
+    def left() -> int:
+        gc.collect()
+        return sum(
+            isinstance(each, (Core, asyncio.AbstractEventLoop)) for each in gc.get_objects()
+        )
+
+    run()
+    before = left()
+    for _ in range(3):
+        run()
+    deadline = time.monotonic() + 10
+    while left() > before and time.monotonic() < deadline:
+        for thread in queue_threads():  # those that must end by themselves
+            thread.join(0.1)
+    assert left() <= before
 
 
 @both_loops

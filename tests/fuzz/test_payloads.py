@@ -46,6 +46,12 @@ def test_any_value_is_refused_or_of_the_type(
     FUZZER.check(Document(encoding, kind, packed))
 
 
+def test_sets_are_alike_in_any_order() -> None:
+    data = b"[5,37,37,5]"
+    FUZZER.check(Document("json", KINDS.index(set[int]), data))
+    FUZZER.check(Document("msgpack", KINDS.index(set[int]), b"\x92\x05\x25"))
+
+
 @pytest.mark.slow
 def test_mutated_and_hostile_documents() -> None:
     tally = play(FUZZER, seed=1, rounds=range(2000))

@@ -8,7 +8,7 @@ from cpython.list cimport PyList_Check, PyList_GetSlice
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.clock cimport monotonic_ns
-from collectorqueue._native.core cimport Core
+from collectorqueue._native.core cimport Core, core_of
 from collectorqueue._native.counters cimport count_ns
 from collectorqueue._native.event cimport (
     ABORTED, BATCH, FAILED, IN_BATCH, IN_HAND, KEYED, OK, ON_TRIAL, PART, QUEUED, ROUTED,
@@ -61,7 +61,7 @@ cdef class Batching(Holder):
 
     cdef int add(self, CollectorEvent run, int64_t now) except -1:
         """Take a run in: its batch may be full by that."""
-        cdef Core core = <Core>self.home.hub
+        cdef Core core = core_of(self.home)
         cdef Batched batch
         cdef Py_ssize_t size = 0
         run.flags |= ROUTED
@@ -84,7 +84,7 @@ cdef class Batching(Holder):
 
     cdef int put_in(self, CollectorEvent run, Batched batch, object group,
                     Py_ssize_t size, int64_t now) except -1:
-        cdef Core core = <Core>self.home.hub
+        cdef Core core = core_of(self.home)
         cdef KeyLine line
         if batch is not None and batch.trigger is not None:
             batch = None        # closed; its group has changed since, and was not found
@@ -110,6 +110,7 @@ cdef class Batching(Holder):
                 return self.fail(run, exc)
             self.filling[batch] = None
             core.batches[self] = None
+            core.sweep_timers()
             core.timers.set_alarm(batch, now + self.wait_ns)
         core.stand_apart(run, IN_BATCH)
         batch.items.append(run)
@@ -124,7 +125,7 @@ cdef class Batching(Holder):
 
     cdef int fail(self, CollectorEvent run, BaseException exc) except -1:
         """`by` or `size_of` has raised: that costs this event only."""
-        cdef Core core = <Core>self.home.hub
+        cdef Core core = core_of(self.home)
         cdef Error error = error_from(exc)
         if run.flags & PART:
             return (<Gathering>(<Share>run.waiters).parts).turn_away(run, error, False)
@@ -137,7 +138,7 @@ cdef class Batching(Holder):
         """It takes no more: one run stands for it from now on."""
         if batch.trigger is not None:
             return 0
-        cdef Core core = <Core>self.home.hub
+        cdef Core core = core_of(self.home)
         cdef CollectorEvent first = batch.items[0]
         cdef CollectorEvent item
         cdef CollectorEvent run = stand_in(first, self.step, BATCH, batch)
@@ -176,7 +177,7 @@ cdef class Batching(Holder):
 
     cdef int add_alone(self, CollectorEvent run, int64_t now) except -1:
         """What is tried again is a batch of its own: it may be what the others failed of."""
-        cdef Core core = <Core>self.home.hub
+        cdef Core core = core_of(self.home)
         cdef Batched batch = Batched.__new__(Batched)
         batch.batching = self
         batch.group = batch
@@ -216,7 +217,7 @@ cdef class Batched(Bundle):
 
     cdef list begin(self, Step step, int64_t now):
         """Begin with those that still wait: their payloads."""
-        cdef Core core = <Core>self.batching.home.hub
+        cdef Core core = core_of(self.batching.home)
         cdef list items = []
         cdef list payloads = []
         self.is_thinned = False
@@ -239,7 +240,7 @@ cdef class Batched(Bundle):
 
     cdef int begin_items(self, Step step, int64_t now, list items,
                          list payloads) except -1:
-        cdef Core core = <Core>self.batching.home.hub
+        cdef Core core = core_of(self.batching.home)
         cdef CollectorEvent item
         for item in self.items:
             if not is_in_batch(item):
@@ -266,7 +267,7 @@ cdef class Batched(Bundle):
     cdef int over(self, Step step, object answer, bint gave_up, int64_t begun,
                   int64_t now) except -1:
         """The collector is done with it: each of it gets its own result."""
-        cdef Core core = <Core>self.batching.home.hub
+        cdef Core core = core_of(self.batching.home)
         cdef CollectorEvent item
         cdef list answers = answers_of(answer, len(self.items))
         cdef Py_ssize_t at
@@ -280,13 +281,14 @@ cdef class Batched(Bundle):
                     core.settle(item, OK, answers[at], now)
                     continue
             self.item_over(item, step, answers[at], gave_up, now)
+        self.items = []     # its alarm is kept until it would have rung, or is swept
         count_batch(step, good, len(answers) - good, now - begun)
         if self.batching.gate is not None:
             self.batching.gate.leave()
         return 0
 
     cdef bint abort_item(self, CollectorEvent event, str why) except -1:
-        cdef Core core = <Core>self.batching.home.hub
+        cdef Core core = core_of(self.batching.home)
         cdef CollectorEvent item
         cdef Gathering gathering
         cdef bint wanted = self.is_over     # an observer cancels: nothing is left to stop
@@ -307,7 +309,7 @@ cdef class Batched(Bundle):
     cdef int item_over(self, CollectorEvent item, Step step, object answer, bint gave_up,
                        int64_t now) except -1:
         """One event of it has ended so, or is to be tried again."""
-        cdef Core core = <Core>self.batching.home.hub
+        cdef Core core = core_of(self.batching.home)
         cdef int outcome = OK if type(answer) is Ok else FAILED
         if item.flags & PART:
             return (<Gathering>(<Share>item.waiters).parts).part_over(

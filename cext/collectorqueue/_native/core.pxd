@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t
 
 from collectorqueue._native.door cimport NEVER, NOT_NOW, OPEN, this_thread
 from collectorqueue._native.ending cimport Ending
-from collectorqueue._native.event cimport CollectorEvent
+from collectorqueue._native.event cimport CollectorEvent, Home
 from collectorqueue._native.payload cimport Payload
 
 
@@ -28,6 +28,11 @@ cdef class Core(Ending):
     cdef int leave_lane(self, CollectorEvent event) except -1
     cdef int begin_item(self, CollectorEvent item, int64_t now) except -1
     cdef int count_helper(self, int64_t now) except -1
+
+
+cdef inline Core core_of(Home home):
+    """Of a queue that lives: for those that it keeps, and that must not keep it alive."""
+    return <Core>home.hub
 
 
 cdef inline CollectorEvent offer(Core core, Payload payload, bint may_wait):

@@ -283,5 +283,5 @@ def step_of(collector):
     cdef Scope scope = current_scope()
     if scope is None or scope.event is None or scope.event.home.hub is NULL:
         return None
-    step = (<Core>scope.event.home.hub).index.steps.get(collector.key)
+    step = core_of(scope.event.home).index.steps.get(collector.key)
     return step if step is not None and step.collector is collector else None

@@ -2,9 +2,8 @@
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.answers cimport Answers
-from collectorqueue._native.core cimport Core
 from collectorqueue._native.errand cimport Errand, Remote
-from collectorqueue._native.event cimport CollectorEvent
+from collectorqueue._native.event cimport CollectorEvent, Home
 from collectorqueue._native.lanes cimport Lane
 from collectorqueue._native.outlet cimport Elsewhere
 from collectorqueue._native.page cimport Finished
@@ -12,7 +11,7 @@ from collectorqueue._native.window cimport Window
 
 
 cdef class Crew(Elsewhere):
-    cdef Core core
+    cdef Home home                  # of the core, which keeps this, and more
     cdef Lane lane                  # queued events that wait for a worker
     cdef object urgent              # a deque of Errands of events that run by now
     cdef dict holding               # outlets with held events

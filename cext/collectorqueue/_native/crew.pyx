@@ -17,7 +17,7 @@ from libc.stdint cimport int64_t, uint64_t
 from collectorqueue._native.answers cimport Answers
 from collectorqueue._native.batching cimport Batched
 from collectorqueue._native.clock cimport monotonic_ns
-from collectorqueue._native.core cimport Core
+from collectorqueue._native.core cimport Core, core_of
 from collectorqueue._native.errand cimport Errand, Remote, drop_run
 from collectorqueue._native.event cimport (
     BATCH, ELSEWHERE, HELD_BACK, RUNNING, CollectorEvent,
@@ -44,7 +44,7 @@ cdef class Crew(Elsewhere):
 
     def __cinit__(self, Core core not None, *, Answers answers not None, on_timed,
                   on_short):
-        self.core = core
+        self.home = core.home
         self.lane = core.make_lane(ELSEWHERE, core.drops_oldest)
         self.urgent = collections.deque()
         self.holding = {}
@@ -57,7 +57,7 @@ cdef class Crew(Elsewhere):
 
     def join(self):
         """Be where the core's events go that run elsewhere; it has been opened."""
-        self.core.elsewhere = self
+        core_of(self.home).elsewhere = self
 
     # -- for the core ---------------------------------------------------------------
 
@@ -135,8 +135,9 @@ cdef class Crew(Elsewhere):
 
     cdef bint take_out(self, CollectorEvent event, Remote outlet, int64_t now) except -1:
         """It leaves the queue, and no consumer is busy with it; False: it was cancelled."""
-        cdef bint begins = self.core.take_out(event, now)
-        count_free(self.core, now)
+        cdef Core core = core_of(self.home)
+        cdef bint begins = core.take_out(event, now)
+        count_free(core, now)
         if not begins and (<Step>outlet.step).gate is not None:
             (<Step>outlet.step).gate.leave()
         return begins
@@ -198,12 +199,14 @@ cdef class Crew(Elsewhere):
 
     cdef int soil(self, Window window) except -1:
         """It has bytes to send, at the end of this turn of the loop."""
+        cdef Core core
         if not window.dirty:
             window.dirty = True
             self.dirty.append(window)
             if not self.flushing:
                 self.flushing = True
-                self.core.call_soon(self.flush, context=self.core.base_context)
+                core = core_of(self.home)
+                core.call_soon(self.flush, context=core.base_context)
         return 0
 
     def flush(self):
@@ -319,7 +322,7 @@ cdef class Crew(Elsewhere):
                     if window is None:
                         break
                     event = outlet.held.pop()
-                    if not self.core.is_expired(event, now):
+                    if not core_of(self.home).is_expired(event, now):
                         self.start(event, outlet, window, now)
                 if not len(outlet.held):
                     del self.holding[outlet]
@@ -333,7 +336,7 @@ cdef class Crew(Elsewhere):
             return 0        # what came later comes later
         while self.holding and len(self.lane):
             event = self.lane.pop()
-            if self.core.is_expired(event, now):
+            if core_of(self.home).is_expired(event, now):
                 continue
             if not len((<Remote>(<Step>event.route).outlet).held):
                 self.lane.push(event)
@@ -356,7 +359,7 @@ cdef class Crew(Elsewhere):
             event = self.lane.pop()
             if event is None:
                 return 0
-            if self.core.is_expired(event, now):
+            if core_of(self.home).is_expired(event, now):
                 continue
             outlet = <Remote>(<Step>event.route).outlet
             window = None if len(outlet.held) else self.choose(outlet)

@@ -10,16 +10,11 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.clock cimport monotonic_ns
-from collectorqueue._native.core cimport Core
+from collectorqueue._native.core cimport Core, core_of
 from collectorqueue._native.event cimport ADMITTED, AT_GATE, PART, ROUTED, CollectorEvent
 from collectorqueue._native.holders cimport Holder, Share
 from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.untracked cimport track
-
-
-cdef inline Core core_of(Gate gate):
-    """Its queue's, which it must not keep alive: events that are kept know their step."""
-    return <Core>gate.home.hub
 
 
 @cython.final
@@ -33,7 +28,7 @@ cdef class Gate(Holder):
 
     def set_limit(self, Py_ssize_t limit):
         """So many runs at once from now on; 0: without limit."""
-        cdef Core core = core_of(self)
+        cdef Core core = core_of(self.home)
         self.limit = limit
         core.has_limits = core.has_limits or limit > 0
         self.let_in(monotonic_ns())
@@ -81,7 +76,7 @@ cdef class Gate(Holder):
         return False
 
     cdef int hold(self, CollectorEvent run, int64_t now) except -1:
-        cdef Core core = core_of(self)
+        cdef Core core = core_of(self.home)
         run.flags |= ROUTED
         core.stand_apart(run, AT_GATE)
         self.held.push(run)
@@ -92,7 +87,7 @@ cdef class Gate(Holder):
         """It waits here no more."""
         self.held.forget(run)
         if not len(self.held):
-            core_of(self).gates.pop(self, None)
+            core_of(self.home).gates.pop(self, None)
         return 0
 
     cdef int leave(self) except -1:
@@ -110,7 +105,7 @@ cdef class Gate(Holder):
 
     cdef int let_in(self, int64_t now) except -1:
         """Let in what may run, and ring when the rate lets the next."""
-        cdef Core core = core_of(self)
+        cdef Core core = core_of(self.home)
         cdef CollectorEvent run
         cdef double wait
         while len(self.held) and not self.is_full():
@@ -140,7 +135,7 @@ cdef class Gate(Holder):
     def enter_call(self):
         """Wait for one's turn as a custom router does: a future of that, or None."""
         cdef int64_t now = monotonic_ns()
-        cdef Core core = core_of(self)
+        cdef Core core = core_of(self.home)
         cdef CollectorEvent run
         cdef Share share
         if self.enter(now):

@@ -6,6 +6,7 @@ Which worker gets it is the crew's.
 cimport cython
 from libc.stdint cimport int64_t
 
+from collectorqueue._native.core cimport Core, core_of
 from collectorqueue._native.crew cimport Crew
 from collectorqueue._native.errand cimport Call, Errand, Part, Remote
 from collectorqueue._native.event cimport ELSEWHERE, HELD_BACK, CollectorEvent
@@ -22,8 +23,9 @@ cdef class RemoteOutlet(Remote):
     def __cinit__(self, Crew crew not None, Step step not None, *, int number, encode_into,
                   explain, bint takes_raw, bint is_async, bint idempotent,
                   Py_ssize_t limit, int64_t timeout_ns):
+        cdef Core core
         self.crew = crew
-        self.core = crew.core
+        self.core = core = core_of(crew.home)
         self.step = step
         self.number = number
         self.encode_into = encode_into
@@ -33,7 +35,7 @@ cdef class RemoteOutlet(Remote):
         self.idempotent = idempotent
         self.limit = limit
         self.timeout_ns = timeout_ns
-        self.held = crew.core.make_lane(HELD_BACK, crew.core.drops_oldest)
+        self.held = core.make_lane(HELD_BACK, core.drops_oldest)
 
     cdef int offer(self, CollectorEvent event, int64_t now) except -1:
         cdef Crew crew = self.crew
@@ -65,7 +67,7 @@ cdef class RemoteOutlet(Remote):
     def call(self, Payload payload not None, ctx=None):
         """Run the collector for a payload; a future of its Ok or Error."""
         cdef Call call = Call.__new__(Call)
-        call.future = self.crew.core.create_future()
+        call.future = self.core.create_future()
         # The router's step counts it: `send_out` would once more.
         self.step.running -= 1
         self.send_out(call, payload)

@@ -32,7 +32,6 @@ cdef class Seats(Sums):
     # one time slice for all of them
     cdef bint in_slice
     cdef int64_t slice_end
-    cdef object end_slice_callback
     cdef object call_soon
     cdef object create_future
     cdef object base_context        # what was in force where the queue was started

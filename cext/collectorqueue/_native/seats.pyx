@@ -55,7 +55,6 @@ cdef class Seats(Sums):
         self.loop = loop
         self.create_future = loop.create_future
         self.call_soon = loop.call_soon
-        self.end_slice_callback = self.end_slice
         self.base_context = context
 
     # -- how many -----------------------------------------------------------------
@@ -153,7 +152,9 @@ cdef class Seats(Sums):
     cdef int begin_slice(self, int64_t now) except -1:
         self.in_slice = True
         self.slice_end = now + SLICE_NS
-        self.call_soon(self.end_slice_callback, context=self.base_context)
+        # Bound anew each time: kept, it would be a circle that nothing could break, since
+        # neither it nor a core can be cleared.
+        self.call_soon(self.end_slice, context=self.base_context)
         return 0
 
     def end_slice(self):

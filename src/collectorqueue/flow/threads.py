@@ -12,6 +12,7 @@ import itertools
 import logging
 import queue
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -29,9 +30,10 @@ Job = tuple["asyncio.Future[Any]", contextvars.Context, Callable[..., Any], Any]
 class Thread:
     """One daemon thread, which runs what it is given until it is given None."""
 
-    def __init__(self, name: str, deliver: Callable[[Thread, Job, Any], None]) -> None:
+    def __init__(self, name: str, threads: Threads) -> None:
         self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._deliver = deliver
+        # Weakly: one that waits must not keep a queue that was dropped without close().
+        self._threads = weakref.ref(threads)
         # Daemon: a function that never returns must not keep the program from ending.
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
@@ -42,8 +44,10 @@ class Thread:
                 result = context.run(call, *arguments)
             except BaseException as exc:  # as on the loop: it costs its event only
                 result = failure_of(exc)
-            self._deliver(self, job, result)
-            del job, context, call, arguments, result
+            if (threads := self._threads()) is None:
+                return
+            threads.deliver(self, job, result)
+            del job, context, call, arguments, result, threads
 
 
 class Threads:
@@ -77,7 +81,7 @@ class Threads:
             thread = self._idle.pop()
         else:
             name = f"collectorqueue-{next(self._numbers)}"
-            thread = Thread(name, self._deliver)
+            thread = Thread(name, self)
         thread.jobs.put((future, contextvars.copy_context(), call, arguments))
         future.add_done_callback(self._look_if_abandoned)
         return future
@@ -97,7 +101,10 @@ class Threads:
             thread.jobs.put(None)
         self._idle.clear()
 
-    def _deliver(self, thread: Thread, job: Job, result: Any) -> None:
+    def __del__(self) -> None:
+        self.stop()
+
+    def deliver(self, thread: Thread, job: Job, result: Any) -> None:
         """In a thread: hand a result over; wake the loop unless that is under way."""
         self._done.append((thread, job, result))
         if self._stopped:
