@@ -362,6 +362,7 @@ class Running:
         """So many consumers more, or fewer, whatever the bounds: handlers are blocked."""
         self._lent += count
         self._resize(0, count)
+        self._core.cover()  # one that was to leave has stayed, maybe, and is blocked itself
 
     def _stop_scaling(self) -> None:
         self._scaler.stop()

@@ -417,3 +417,34 @@ async def test_a_queue_that_was_never_started_is_freed_without_a_word() -> None:
     del queue
     gc.collect()
     await until(lambda: True)
+
+
+class App:
+    """One that keeps what it has sent, and has its handler itself."""
+
+    def __init__(self, topic: str) -> None:
+        self.queue = CollectorQueue(
+            [Collector(key, self.handle, topics=["both", key]) for key in ("a", "b")]
+        )
+        self.topic = topic
+        self.events: list[Any] = []
+
+    async def handle(self, payload: Payload[int]) -> int:
+        return payload.value
+
+    async def run(self) -> None:
+        async with self.queue:
+            self.events.append(await self.queue.publisher.send(1, topics=self.topic))
+
+
+@pytest.mark.usefixtures("small_heap")
+@pytest.mark.parametrize("topic", ["a", "both"])
+def test_events_that_are_kept_beside_their_handler_keep_nothing_alive(topic: str) -> None:
+    def left() -> int:
+        gc.collect()
+        return sum(isinstance(each, (Core, App)) for each in gc.get_objects())
+
+    before = left()
+    for _ in range(3):
+        asyncio.run(App(topic).run())
+    assert left() == before

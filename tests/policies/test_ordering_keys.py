@@ -421,3 +421,50 @@ async def test_a_circle_through_an_event_that_sees_whether_it_may_join_a_batch(
             await queue.publisher.wait()
     assert refused == 1
     assert_closes(queue)
+
+
+@virtual
+async def test_the_only_consumer_waits_for_one_that_is_due_behind_another() -> None:
+    ended: list[str] = []
+
+    async def handle(payload: Payload[str]) -> None:
+        if payload.value == "asks":
+            await queue.publisher.request("late", keys="a", ordering_key="k", delay=1)
+        ended.append(payload.value)
+
+    queue = CollectorQueue([Collector("a", handle)], max_consumers=1)
+    async with queue:
+        asks = queue.publisher.send_nowait("asks", keys="a")
+        await asyncio.sleep(0.5)
+        queue.publisher.send_nowait("before it", keys="a", ordering_key="k")
+        async with asyncio.timeout(100):
+            await asks
+    assert ended == ["before it", "late", "asks"]
+    assert_closes(queue)
+
+
+@pytest.mark.parametrize("batch", [None, Batch(3, wait=0.1)])
+@virtual
+async def test_what_is_tried_again_stays_before_one_that_was_due_after_it_had_begun(
+    batch: Batch | None,
+) -> None:
+    """That was sent before it, but is in the line behind it."""
+    begun: list[list[str]] = []
+
+    async def handle(given: Any) -> None:
+        payloads = given if batch else [given]
+        begun.append([each.value for each in payloads])
+        await asyncio.sleep(2)
+        if len(begun) == 1:
+            raise RuntimeError("try me again")
+
+    retry = Retry(2, backoff=1, jitter=0)
+    queue = CollectorQueue([Collector("a", handle, retry=retry, batch=batch)])
+    async with queue:
+        queue.publisher.send_nowait("delayed", keys="a", ordering_key="k", delay=1)
+        values = ["first", "second", "third"] if batch else ["first"]
+        for value in values:
+            queue.publisher.send_nowait(value, keys="a", ordering_key="k")
+        await queue.publisher.wait()
+    assert begun[1:] == [[value] for value in (*values, "delayed")]
+    assert_closes(queue)

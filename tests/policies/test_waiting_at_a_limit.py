@@ -232,3 +232,66 @@ async def test_for_an_event_that_comes_to_the_limit_when_its_collector_is_replac
             await behind
         assert "a collector was replaced" in str(errors[0])
     assert_closes(queue)
+
+
+@virtual
+async def test_for_one_that_ran_and_is_tried_again_after_the_limit_was_lowered() -> None:
+    """It runs beside the handler; then it is held at a gate whose only run waits for it."""
+    refused = 0
+    tries = 0
+
+    async def handle(payload: Payload[str]) -> None:
+        nonlocal refused, tries
+        if payload.value == "waits":
+            try:
+                await runs
+            except WouldDeadlock as error:
+                assert "tried again" in str(error)
+                refused += 1
+            return
+        tries += 1
+        await asyncio.sleep(2)
+        if tries == 1:
+            raise RuntimeError("try me again")
+
+    limited = Collector(
+        "a", handle, max_concurrency=2, retry=Retry(2, backoff=0.1, jitter=0)
+    )
+    queue = CollectorQueue([limited], max_consumers=4)
+    async with queue:
+        runs = queue.publisher.send_nowait("runs", keys="a")
+        waits = queue.publisher.send_nowait("waits", keys="a")
+        await asyncio.sleep(1)
+        limited.max_concurrency = 1
+        async with asyncio.timeout(100):
+            await runs
+            await waits
+    assert (refused, tries) == (1, 2)
+    assert_closes(queue)
+
+
+@virtual
+async def test_only_the_wait_that_cannot_end_is_refused_of_several_of_one_handler() -> None:
+    """The second begins when the first is to be refused, and has not been told yet."""
+
+    async def handle(payload: Payload[str]) -> None:
+        if payload.value != "asks":
+            return
+
+        async def ask_elsewhere() -> None:
+            limited.max_concurrency = 1
+            await queue.publisher.request("other", keys="b")
+
+        first, second = await asyncio.gather(
+            queue.publisher.request("own", keys="a"), ask_elsewhere(), return_exceptions=True
+        )
+        assert isinstance(first, WouldDeadlock)
+        assert second is None
+
+    limited = Collector("a", handle)
+    queue = CollectorQueue([limited, Collector("b", handle)])
+    async with queue:
+        asks = queue.publisher.send_nowait("asks", keys="a")
+        async with asyncio.timeout(100):
+            assert await asks == [Ok(None)]
+    assert_closes(queue)

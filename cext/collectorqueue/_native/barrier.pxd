@@ -21,8 +21,7 @@ cdef class Barriers:
 cdef class Members:
     cdef dict events                # the events still waited for
     cdef object future
-    cdef CollectorEvent owner       # whose handler waits
-    cdef object owner_step          # in which step of it; None: not known
+    cdef object owner               # the Handler that waits
 
     cdef int add(self, CollectorEvent event) except -1
     cdef int leave_out(self, CollectorEvent event) except -1

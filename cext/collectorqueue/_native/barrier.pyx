@@ -77,9 +77,8 @@ cdef class Barriers:
 cdef class Members:
     """The events one wait inside a handler is for; stands among their waiters."""
 
-    def __cinit__(self, loop, owner, owner_step):
+    def __cinit__(self, loop, owner):
         self.owner = owner
-        self.owner_step = owner_step
         self.events = {}
         self.future = loop.create_future()
 

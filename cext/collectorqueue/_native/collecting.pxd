@@ -6,7 +6,6 @@ from collectorqueue._native.spreading cimport Spreading
 
 cdef class Collecting(Spreading):
     cdef CollectorEvent only        # a compensating consumer's one event
-    cdef CollectorEvent part        # the run of its one part that is in hand, or None
     cdef Bundle bundle              # the batch in hand, or None
     cdef readonly bint needs_successor      # it ended without being told to
 

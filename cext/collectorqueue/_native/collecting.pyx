@@ -276,7 +276,10 @@ cdef class Collecting(Spreading):
         """Nothing of the event is left in the consumer, but its step: mostly the next's."""
         self.answer = None
         self.gathering = None
-        self.part = None
+        if self.part is not None:
+            self.part = None
+            if self.context.scope is not None:
+                self.context.scope.part = None
         self.bundle = None
         self.forget_event()
         if self.now < self.core.counted_ns:

@@ -61,6 +61,8 @@ cdef Py_ssize_t place_of_variables      # in a context, in words; 0: not known
 cdef class Scope:
     cdef CollectorEvent event       # None once its run is over
     cdef Scope parent               # the scope it was sent from, if its context came along
+    cdef object step                # whose run it is, of an event with several collectors
+    cdef CollectorEvent part        # the same, if it had to wait, and has a consumer of its own
 
 cdef Scope current_scope()
 

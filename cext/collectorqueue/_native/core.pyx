@@ -15,7 +15,8 @@ from collectorqueue._native.door cimport NEW, OPEN, this_thread
 from collectorqueue._native.ending cimport Ending
 from collectorqueue._native.event cimport (
     ABORTED, ADMITTED, BATCH, DROPPED, ELSEWHERE, EXPIRES, FAILED, HELD_BACK, IN_HAND, IN_LANE,
-    IN_PARTS, KEYED, OK, PART, QUEUED, ROUTED, RUNNING, UNROUTED, CollectorEvent, wake_waiters,
+    IN_PARTS, KEYED, OK, PART, QUEUED, ROUTED, RUNNING, UNROUTED, CollectorEvent, Labelled,
+    wake_waiters,
 )
 from collectorqueue._native.helping cimport waiting
 from collectorqueue._native.holders cimport Bundle, Parts, Share, events_of, events_of_all
@@ -182,6 +183,8 @@ cdef class Core(Ending):
         count_left(self, event.sent_ns, now)
         event.state = outcome
         event.end_ns = now
+        if event.route is not None and type(event.route) is not tuple:
+            event.route = (<Labelled>event.route).label
         # An Ok is tracked if its value can be, and settling one must not cost a call.
         if not is_atomic((<Ok>result).value if type(result) is Ok else result):
             if type(result) is Ok or is_tracked(result):

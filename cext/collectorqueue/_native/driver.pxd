@@ -19,6 +19,7 @@ cdef class Driver(Seat):
     cdef Core core
     cdef object task
     cdef Step step
+    cdef CollectorEvent part        # the run of the part in hand, if that had to wait
     cdef object coroutine           # what is driven now
     cdef RunContext context         # None: the task's own context serves
     cdef bint delivered             # its task has thrown a cancellation into this run

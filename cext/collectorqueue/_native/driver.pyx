@@ -126,6 +126,9 @@ cdef inline int arrive(Driver driver, Step step, CollectorEvent event) except -1
     begin_step(step)
     if context is not None:
         begin_run(context, event)
+        if type(event.route) is tuple:
+            context.scope.step = step
+            context.scope.part = driver.part
         step_in(context)
     return 0
 

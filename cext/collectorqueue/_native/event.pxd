@@ -52,7 +52,8 @@ cdef class CollectorEvent:
     cdef readonly Payload payload
     cdef Home home
     cdef object result              # of its end; until then, its sender's context or None
-    cdef object route               # the step it went to, or a tuple of them, for the labels
+    cdef object route               # the step it goes to, or a tuple of them; of the one, once
+                                    # it has ended, the label: a kept event keeps no collector
     cdef object waiters             # None, one future, or a dict of futures
     cdef readonly int64_t id
     cdef int64_t sent_ns
@@ -69,8 +70,7 @@ cdef class EventWait:
     cdef object timeout
     cdef object future
     cdef object timer
-    cdef CollectorEvent owner       # whose handler waits; None outside of handlers
-    cdef object owner_step          # that handler's; None: not known
+    cdef object owner               # the Handler that waits; None outside of handlers
     cdef object refusal             # why it is given up; or None
     cdef bint begun
     cdef bint timed_out

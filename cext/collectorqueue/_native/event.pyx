@@ -201,8 +201,8 @@ cdef ResultList results_of(CollectorEvent event):
     if event.result is None:
         return sealed_list([], ())
     labels = (None,)
-    if event.route is not None and type(event.route) is not tuple:
-        labels = (<Labelled>event.route).label
+    if event.route is not None and len(<tuple>event.route) == 1:
+        labels = event.route
     # Not kept: a list a waiter throws away must not weigh on a million kept events.
     return sealed_list([event.result], labels)
 

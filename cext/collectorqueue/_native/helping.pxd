@@ -2,10 +2,12 @@
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.barrier cimport Barriers
+from collectorqueue._native.context cimport Scope
 from collectorqueue._native.event cimport CollectorEvent
 from collectorqueue._native.lanes cimport Lane
 from collectorqueue._native.outlet cimport Elsewhere
 from collectorqueue._native.postponed cimport Postponed
+from collectorqueue._native.waitgraph cimport Handler
 from collectorqueue._native.waits cimport Waits
 
 
@@ -20,11 +22,8 @@ cdef class Helping(Postponed):
     cdef object on_compensate       # (event): it needs a consumer of its own
 
     cdef int call_for_help(self) except -1
-    cdef int cover(self) except -1
-    cdef int judge_soon(self) except -1
-    cdef int is_behind_others(self, CollectorEvent event) except -1
+    cpdef int cover(self) except -1
     cdef int help(self, CollectorEvent run) except -1
-    cdef object step_that_asks(self, CollectorEvent event)
     cdef list parts_in_lane(self, CollectorEvent event)
     cdef list waiting_runs(self)
     cdef list needed_by(self, CollectorEvent event)
@@ -33,3 +32,6 @@ cdef class Helping(Postponed):
 cdef inline Py_ssize_t waiting(Helping core) noexcept:
     """Events in the lane: for consumers, not for another process."""
     return core.lane.used - core.lane.gone
+
+
+cdef Handler handler_in(Scope scope)

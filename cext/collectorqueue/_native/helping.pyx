@@ -15,7 +15,7 @@ from collectorqueue._native.holders cimport events_of
 from collectorqueue._native.keyline cimport KeyLine
 from collectorqueue._native.outlet cimport Elsewhere
 from collectorqueue._native.postponed cimport Postponed
-from collectorqueue._native.seats cimport Seat
+from collectorqueue._native.waitgraph cimport Handler, handler_of
 from collectorqueue._native.waits cimport Waits
 
 
@@ -73,35 +73,24 @@ cdef class Helping(Postponed):
         cdef Scope scope = self.inside()
         if scope is None:
             return 0
-        wait.owner_step = self.step_that_asks(scope.event)
+        owner = handler_in(scope)
         if wait.event.home is self.home:
-            self.waits.refuse_circle(wait, scope.event, self)
+            self.waits.refuse_circle(wait, owner, self)
         self.blocked += 1
         try:
-            self.waits.begin(wait, scope.event)
+            self.waits.begin(wait, owner)
             self.cover()
         except BaseException:
             self.end_wait(wait)     # without memory
             raise
         return 0
 
-    cdef object step_that_asks(self, CollectorEvent event):
-        """Which handler of an event is running this; None: a task or thread of one of several
-        is."""
-        if type(event.route) is not tuple:
-            return event.route
-        for seat in self.seats:
-            step = (<Seat>seat).step_running(event)
-            if step is not None:
-                return step
-        return None
-
     cdef int end_wait(self, EventWait wait) except -1:
         self.blocked -= 1
         self.waits.end(wait)
         return 0
 
-    cdef int cover(self) except -1:
+    cpdef int cover(self) except -1:
         """Give a consumer to what handlers wait for, where none may come free."""
         cdef EventWait wait
         cdef bint is_needed = len(self.waits.for_all) > 0
@@ -131,20 +120,18 @@ cdef class Helping(Postponed):
         return 0
 
     cdef int judge_soon(self) except -1:
-        """Events go to other collectors than handlers that wait could know: judge those
-        again once all have gone where they go in this turn."""
-        if self.waits.waiting and not self.is_judging_soon:
+        """Events wait for what handlers that wait for them could not know: judge those again
+        once all have gone where they go in this turn."""
+        if (self.waits.waiting or self.waits.for_all) and not self.is_judging_soon:
             self.is_judging_soon = True
-            self.loop.call_soon(self.judge_waits)
+            self.loop.call_soon(self.judge_waits, context=self.base_context)
         return 0
 
     def judge_waits(self):
-        """Refuse the waits that could end no more."""
+        """Refuse the waits that could end no more; others may lack a consumer by now."""
         self.is_judging_soon = False
         self.waits.judge_again(self)
-
-    cdef int is_behind_others(self, CollectorEvent event) except -1:
-        return self.waits.judge_again(self)
+        self.cover()
 
     cdef int help(self, CollectorEvent run) except -1:
         """Give a run in the lane a consumer of its own, unless it has been given one."""
@@ -200,9 +187,15 @@ cdef class Helping(Postponed):
             return None
         self.take_all()
         events = self.queued_events() + self.running()
-        step = self.step_that_asks(scope.event)
-        return self.waits.begin_for_all(scope.event, step, events, self.loop, self)
+        return self.waits.begin_for_all(handler_in(scope), events, self.loop, self)
 
     def stop_wait_inside(self, members):
         """The wait is over, or was given up."""
         self.waits.end_for_all(members)
+
+
+cdef Handler handler_in(Scope scope):
+    """The handler that a scope is of."""
+    if type(scope.event.route) is tuple:
+        return handler_of(scope.event, scope.step, scope.part)
+    return handler_of(scope.event, scope.event.route, None)

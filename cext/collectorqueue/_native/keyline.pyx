@@ -5,6 +5,7 @@ Rules of residence: the order of one key. It lives as long as one of its events 
 import collections
 
 cimport cython
+from libc.stdint cimport int64_t
 
 from collectorqueue._native.event cimport CollectorEvent
 
@@ -16,26 +17,28 @@ cdef class KeyLine:
 
     cdef int go(self, CollectorEvent event) except -1:
         """It is on its way from now on."""
+        self.gone += 1
         if self.head is None:
             self.head = event
+            self.head_number = self.gone
             return 0
         if self.joined is None:
             self.joined = {}
-        self.joined[event] = None
+        self.joined[event] = self.gone
         return 0
 
-    cdef int leave(self, CollectorEvent event) except -1:
-        """It is not on its way any more."""
+    cdef int64_t leave(self, CollectorEvent event) except -1:
+        """It is not on its way any more; returns the number that it had."""
+        cdef int64_t number
         if self.trying is event:
             self.trying = None
         if event is not self.head:
-            if self.joined:
-                self.joined.pop(event, None)
-            return 0
+            return self.joined.pop(event, 0) if self.joined else 0
+        number = self.head_number
         self.head = next(iter(self.joined)) if self.joined else None
         if self.head is not None:
-            del self.joined[self.head]
-        return 0
+            self.head_number = self.joined.pop(self.head)
+        return number
 
     cdef list on_their_way(self):
         return [] if self.head is None else [self.head, *(self.joined or ())]
@@ -51,28 +54,35 @@ cdef class KeyLine:
         self.others[event] = None
         return 0
 
-    cdef int add_again(self, CollectorEvent event) except -1:
-        """It was on its way, and waits before all that were sent after it."""
-        cdef CollectorEvent other
-        if self.first is None or event.id > self.first.id and not self.others:
-            return self.add(event)
-        if event.id < self.first.id:
+    cdef int add_again(self, CollectorEvent event, int64_t number) except -1:
+        """It was on its way, with this number: it waits before all that have not been, and in
+        order with those that have."""
+        if self.first is None:
+            self.add(event)
+        else:
+            self.put_among(event, number)
+        if self.returned is None:
+            self.returned = {}
+        self.returned[event] = number
+        return 0
+
+    cdef int put_among(self, CollectorEvent event, int64_t number) except -1:
+        cdef Py_ssize_t at = 0
+        for other in self.returned or ():
+            at += <int64_t>self.returned[other] < number
+        if at == 0:
             if self.others is None:
                 self.others = collections.OrderedDict()
             self.others[self.first] = None
             self.others.move_to_end(self.first, False)
             self.first = event
             return 0
-        waiting = [self.first, *(self.others or ())]
+        waiting = self.waiting()
+        waiting.insert(at, event)
         self.first = None
         self.others = None
         for other in waiting:
-            if event is not None and event.id < other.id:
-                self.add(event)
-                event = None
             self.add(other)
-        if event is not None:
-            self.add(event)
         return 0
 
     cdef int remove(self, CollectorEvent event) except -1:
@@ -81,11 +91,15 @@ cdef class KeyLine:
             self.next()
         else:
             del self.others[event]
+            if self.returned:
+                self.returned.pop(event, None)
         return 0
 
     cdef CollectorEvent next(self):
         """Take the first of those that wait; None: there is none."""
         cdef CollectorEvent event = self.first
+        if self.returned:
+            self.returned.pop(event, None)
         self.first = self.others.popitem(False)[0] if self.others else None
         return event
 

@@ -61,7 +61,6 @@ cdef class Postponed(Door):
     cdef CollectorEvent last_of_key(self, CollectorEvent event)
     cdef dict order_of_key(self, CollectorEvent event)
     cdef Py_ssize_t limit_reached(self, Step step) except -1
-    cdef dict parts_waiting(self)
     cdef list waiting_runs(self)
     cdef list runs_held_back(self)
 
@@ -69,7 +68,7 @@ cdef class Postponed(Door):
     cdef object likely_route(self, Payload payload)
     cdef int settle(self, CollectorEvent event, char outcome, object result,
                     int64_t now) except -1
-    cdef int is_behind_others(self, CollectorEvent event) except -1
+    cdef int judge_soon(self) except -1
     cdef int put_back(self, CollectorEvent event) except -1
     cdef int wait_again(self, CollectorEvent event, char place, int64_t now) except -1
     cdef int withdraw(self, CollectorEvent event, char outcome, object error) except -1

@@ -90,7 +90,7 @@ cdef class Postponed(Door):
             if not self.line_up(event):
                 self.put_back(event)
             elif event.waiters is not None:
-                self.is_behind_others(event)
+                self.judge_soon()   # behind some that were sent later
         elif event.place == TO_RETRY and now >= self.begins_at(event):
             self.put_back(event)
         return 0
@@ -238,14 +238,15 @@ cdef class Postponed(Door):
 
     cdef int back_in_line(self, CollectorEvent event) except -1:
         """It was on its way, and cannot go on before those ahead have ended."""
+        cdef int64_t number
         key = event.payload.rare.ordering_key
         cdef KeyLine line = self.line_of(key)
         event.flags &= ~ON_TRIAL
         if line.trying is event:
             line.batch = None           # what is first does not go there
-        line.leave(event)
+        number = line.leave(event)
         self.stand_apart(event, BEHIND)
-        line.add_again(event)
+        line.add_again(event, number)
         if line.head is None:
             self.advance(key, line)
         return 0
@@ -276,6 +277,7 @@ cdef class Postponed(Door):
             return TOO_LATE
         run.flags |= ROUTED
         self.retries += 1
+        self.judge_soon()   # it needs its place once more
         return AGAIN
 
     cdef int end_run(self, CollectorEvent event, Step step, int outcome, object answer,
@@ -409,16 +411,6 @@ cdef class Postponed(Door):
             return step.batching.limit_reached()
         return 0 if step.gate is None else step.gate.limit_reached()
 
-    cdef dict parts_waiting(self):
-        """Of events with several collectors, the steps of those parts that have not begun."""
-        cdef CollectorEvent run
-        found = {}
-        for run in self.waiting_runs():
-            if run.flags & (PART | BATCH):
-                for event in events_of(run):
-                    found.setdefault(event, set()).add(run.route)
-        return found
-
     cdef list waiting_runs(self):
         """All that waits for a limit, in a batch or for its time; some of it is over."""
         return [*self.timers.events(), *self.runs_held_back()]
@@ -439,8 +431,8 @@ cdef class Postponed(Door):
         """Give an event its one outcome."""
         return 0
 
-    cdef int is_behind_others(self, CollectorEvent event) except -1:
-        """It has come to its key's line after some that were sent later."""
+    cdef int judge_soon(self) except -1:
+        """What handlers wait for may not be able to end any more."""
         return 0
 
     cdef int put_back(self, CollectorEvent event) except -1:

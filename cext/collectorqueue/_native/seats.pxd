@@ -11,7 +11,6 @@ cdef class Seat:
     cdef bint retiring
     cdef bint woken                 # its bell was rung for an event
 
-    cdef object step_running(self, CollectorEvent event)
     cdef int abort(self, str why) except -1
     cdef int abort_item(self, CollectorEvent item, str why) except -1
     cdef int disown(self) except -1

@@ -16,10 +16,6 @@ cdef enum:
 cdef class Seat:
     """What the core knows of a consumer."""
 
-    cdef object step_running(self, CollectorEvent event):
-        """The step whose own frames are running, if it is one of this event's."""
-        return None
-
     cdef int abort(self, str why) except -1:
         """Cancel what it runs."""
         return 0

@@ -119,6 +119,7 @@ cdef class Spreading(Driver):
         """Have a collector called and driven in a task of its own."""
         cdef Scope scope = Scope.__new__(Scope)
         scope.event = self.event
+        scope.step = step
         base = self.core.base_context if self.event.result is None else self.event.result
         self.make_branch(self.new_branch(step, at), scoped_copy(base, scope))
         self.now = monotonic_ns()
@@ -157,18 +158,6 @@ cdef class Spreading(Driver):
 
     cdef dict made_by_now(self):
         return None if self.gathering is None else self.gathering.made_by_now()
-
-    cdef object step_running(self, CollectorEvent event):
-        cdef Branch branch
-        if self.event is not event:
-            return None
-        if self.in_step:
-            return self.step
-        if self.gathering is not None:
-            for branch in self.gathering.branches:
-                if branch.in_step:
-                    return branch.step
-        return None
 
     # -- of those who know the rest of the way ----------------------------------------
 

@@ -2,23 +2,51 @@
 from collectorqueue._native.event cimport CollectorEvent
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.postponed cimport Postponed
-from collectorqueue._native.waitgraph cimport WaitGraph
+from collectorqueue._native.waitgraph cimport Handler, WaitGraph
+
+
+cdef class Node:
+    cdef object key                 # an event, or one handler of it: (event, step)
+    cdef list dependents            # nodes that cannot end before it
+    cdef list held                  # the places that it holds
+    cdef Py_ssize_t missing         # what must come before it ends
+
+
+cdef class Place:
+    cdef Py_ssize_t limit
+    cdef Py_ssize_t stuck           # of those that hold it, how many may not end
+    cdef list wanting               # nodes that need it
 
 
 cdef class Standstill:
     cdef WaitGraph graph
     cdef Postponed core
-    cdef CollectorEvent own         # whose handler is about to wait; None: as it is
-    cdef object step                # where it runs
+    cdef Handler own                # that is about to wait; None: as it is
     cdef CollectorEvent target      # what it would wait for; None: for all
-    cdef dict mine                  # the events that `own` is of
-    cdef dict before                # event -> the one before it in its key's line, as found
-    cdef dict parts                 # event -> the steps its parts wait for; None: not known
+    cdef set callers                # that wait for all, and are not to end
+    cdef bint with_places           # collectors may be at their limits
+    cdef dict nodes                 # key -> Node, until it is seen to end
+    cdef list todo                  # nodes whose needs are not known yet
+    cdef dict places                # step -> its Place; None: there is room
+    # As they are found, each once:
+    cdef dict before                # event -> the one before it in its key's line
+    cdef dict parts                 # event -> the steps its parts wait for a place of
+    cdef set let_in                 # events that have their place, in a batch
+    cdef dict bundles               # event -> the batches it is in, if their handlers wait
 
     cdef object circle(self)
-    cdef set stuck(self, list events, bint beside_all)
-    cdef set places_of(self, CollectorEvent event)
-    cdef set holders(self, Step limited, bint beside_all)
-    cdef set needed_by(self, CollectorEvent event)
+    cdef bint is_stuck(self, bint with_places) except -1
+    cdef set stuck(self, object keys, bint beside_all)
+    cdef set search(self, object keys, set callers, bint with_places)
+    cdef int end_all_that_can(self) except -1
+    cdef int need(self, Node node, object key) except -1
+    cdef Node node_at(self, object key)
+    cdef int explore(self, Node node) except -1
+    cdef int explore_event(self, Node node, CollectorEvent event) except -1
+    cdef int explore_handler(self, Node node, CollectorEvent event, object step) except -1
+    cdef int need_place(self, Node node, object step) except -1
+    cdef Place place_of(self, Step step)
+    cdef set steps_of(self, CollectorEvent event)
+    cdef int look_for_parts(self) except -1
+    cdef list bundles_of(self, CollectorEvent event)
     cdef CollectorEvent one_before(self, CollectorEvent event)
-    cdef set ahead_of(self, CollectorEvent event)

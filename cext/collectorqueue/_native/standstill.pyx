@@ -2,124 +2,250 @@
 
 Rules of residence: one search through the graph of waits. What is done about what it finds
 is not known here.
+
+It is found the other way round. All that those asked for need is gathered, and what those
+need, and so on; then whatever needs nothing more is taken out, until nothing is left that
+could be. Each node is looked at once.
 """
 cimport cython
 
 from collectorqueue._native.event cimport (
-    BEHIND, DELAYED, OK, ON_TRIAL, QUEUED, CollectorEvent, EventWait,
+    ADMITTED, BATCH, BEHIND, DELAYED, IN_LANE, OK, ON_TRIAL, PART, QUEUED, CollectorEvent,
+    EventWait,
 )
 from collectorqueue._native.holders cimport events_of
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.postponed cimport Postponed
-from collectorqueue._native.waitgraph cimport WaitGraph
+from collectorqueue._native.waitgraph cimport Handler, WaitGraph
+
+
+@cython.final
+cdef class Node:
+    """An event, a batch, or one of an event's several handlers, that has not ended."""
+
+
+@cython.final
+cdef class Place:
+    """What is let into one collector, all of which may be stuck."""
 
 
 @cython.final
 cdef class Standstill:
-    """A search: if a handler of `own`, if there is one, waited in this step for the target."""
+    """A search: if this handler, if there is one, waited for the target."""
 
-    def __cinit__(self, WaitGraph graph, Postponed core, CollectorEvent own=None,
-                  object step=None, CollectorEvent target=None):
+    def __cinit__(self, WaitGraph graph, Postponed core, Handler own=None,
+                  CollectorEvent target=None):
         self.graph = graph
         self.core = core
         self.own = own
-        self.step = step
         self.target = target
-        self.mine = {} if own is None else events_of(own)
         self.before = {}
 
     cdef object circle(self):
-        """Why the target cannot end before `own` does; None: it can."""
-        ahead = self.ahead_of(self.target)
-        if self.own in ahead or not ahead.isdisjoint(self.mine):
-            if self.target is self.own or self.target in self.mine:
-                return "a handler waits for its own event"
-            if self.target.state == QUEUED:
-                return ("a handler waits for an event with its own ordering key, or for one "
-                        f"that waits for that: {self.target!r}")
-            return "a handler waits for an event whose handler waits for it"
-        if self.core.has_limits and self.own in self.stuck([], False):
+        """Why the target cannot end before the handler does; None: it can."""
+        if not self.is_stuck(self.core.has_limits):
+            return None
+        if self.target is self.own.event or self.target in events_of(self.own.event):
+            return "a handler waits for its own event"
+        if self.core.has_limits and not self.is_stuck(False):
             return ("a handler waits for an event of a collector that is at its limit, and "
                     f"whose runs wait for that: {self.target!r}")
-        return None
+        if self.target.state == QUEUED:
+            return ("a handler waits for an event with its own ordering key, or for one "
+                    f"that waits for that: {self.target!r}")
+        return "a handler waits for an event whose handler waits for it"
 
-    cdef set stuck(self, list events, bint beside_all):
-        """Those that could never end: of `own`, these events, and all that those need.
-        `beside_all`: if none ended, either, of those who wait for all.
+    cdef bint is_stuck(self, bint with_places) except -1:
+        """Both: the handler may be in another wait, that is about to be refused."""
+        found = self.search([self.own.node], set(), with_places)
+        return self.own.node in found and self.target in found
 
-        Found the other way round: whatever can end is taken out, until nothing more can. It
-        cannot before all that it needs, nor where it needs a place of a collector at its
-        limit, all of whose runs are stuck.
-        """
-        cdef CollectorEvent event
-        cdef set wanted
+    cdef set stuck(self, object keys, bint beside_all):
+        """Of the handler's event, these events and handlers, and all that those need: what
+        could never end. `beside_all`: if none ended, either, of those who wait for all."""
         callers = self.graph.callers() if beside_all else set()
-        needs = {}      # event -> those that must end before it
-        places = {}     # event -> (how many, of which) must not be stuck for it to have a place
-        todo = [self.own, *events]
-        while todo:
-            event = todo.pop()
-            if event is None or event in needs or event.state >= OK:
-                continue
-            needs[event] = wanted = self.needed_by(event)
-            if self.target is not None and (event is self.own or event in self.mine):
-                wanted.add(self.target)
-            if event in callers:
-                wanted.add(event)
-            todo += wanted
-            for limited in self.places_of(event) if self.core.has_limits else ():
-                limit = 0 if limited is None else self.core.limit_reached(limited)
-                if not limit:
+        if self.own is not None:
+            keys = [self.own.event, *events_of(self.own.event), *keys]
+        return self.search(keys, callers, self.core.has_limits)
+
+    cdef set search(self, object keys, set callers, bint with_places):
+        self.callers = callers
+        self.with_places = with_places
+        self.nodes = {}
+        self.places = {}
+        self.todo = []
+        for key in keys:
+            self.node_at(key)
+        while self.todo:
+            self.explore(self.todo.pop())
+        self.end_all_that_can()
+        return set(self.nodes)
+
+    cdef int end_all_that_can(self) except -1:
+        cdef Node node, other
+        cdef Place place
+        ending = [node for node in self.nodes.values() if node.missing == 0]
+        while ending:
+            node = ending.pop()
+            del self.nodes[node.key]
+            for other in node.dependents:
+                other.missing -= 1
+                if other.missing == 0:
+                    ending.append(other)
+            for place in node.held or ():
+                place.stuck -= 1
+                if place.stuck != place.limit - 1:
                     continue
-                holders = self.holders(limited, beside_all)
-                if len(holders) >= limit:   # else one runs that does not wait
-                    places.setdefault(event, []).append((limit, holders))
-                    todo += holders
-        moved = True
-        while moved:
-            moved = False
-            for event in reversed(list(needs)):     # what others need was found after them
-                if needs.keys().isdisjoint(needs[event]) and not any([
-                        len(holders & needs.keys()) >= limit
-                        for limit, holders in places.get(event, ())]):
-                    del needs[event]
-                    moved = True
-        found = set(needs)
-        for event in needs:
-            found.update(events_of(event))
-        return found
+                for other in place.wanting:
+                    other.missing -= 1
+                    if other.missing == 0:
+                        ending.append(other)
+        return 0
 
-    cdef set holders(self, Step limited, bint beside_all):
-        """Those whose handlers wait, of a collector at its limit."""
-        found = self.graph.holders(limited, beside_all)
-        if self.step is limited:
-            found.add(self.own)
-        return found
+    # -- what there is to know ------------------------------------------------------------
 
-    cdef set places_of(self, CollectorEvent event):
-        """The steps in which an event is to run yet."""
-        if type(event.route) is tuple:
-            if self.parts is None:
-                self.parts = self.core.parts_waiting()
-            return self.parts.get(event, set())
-        if event.state != QUEUED:
-            return set()
-        route = self.core.likely_route(event.payload) if event.route is None else event.route
-        return set(route) if type(route) is tuple else {route}
+    cdef Node node_at(self, object key):
+        """None: it has ended."""
+        cdef CollectorEvent event = key[0] if type(key) is tuple else key
+        cdef Node node = self.nodes.get(key)
+        if node is None and event.state < OK:
+            node = Node.__new__(Node)
+            node.key = key
+            node.dependents = []
+            self.nodes[key] = node
+            self.todo.append(node)
+        return node
 
-    cdef set needed_by(self, CollectorEvent event):
-        """Those that an event's handlers wait for, and one before it in its key's line."""
+    cdef int need(self, Node node, object key) except -1:
+        """It does not end before that."""
+        cdef Node other = self.node_at(key)
+        if other is not None:
+            other.dependents.append(node)
+            node.missing += 1
+        return 0
+
+    cdef int explore(self, Node node) except -1:
+        if type(node.key) is tuple:
+            return self.explore_handler(node, node.key[0], node.key[1])
+        return self.explore_event(node, node.key)
+
+    cdef int explore_event(self, Node node, CollectorEvent event) except -1:
+        route = event.route
+        if event.state == QUEUED:
+            if event.place == BEHIND or event.place == DELAYED or event.flags & ON_TRIAL:
+                other = self.one_before(event)
+                if other is not None and other is not event:
+                    self.need(node, other)
+            if route is None:
+                route = self.core.likely_route(event.payload)
+        if type(route) is not tuple:
+            return self.explore_handler(node, event, route)
+        for step in route if event.route is None else self.steps_of(event):
+            self.need(node, (event, step))
+        return 0
+
+    cdef int explore_handler(self, Node node, CollectorEvent event, object step) except -1:
+        """Of a batch likewise."""
         cdef EventWait wait
-        found = {wait.event for wait in self.graph.waiting.get(event, ())}
-        for owner in self.graph.batches:
-            if event in events_of(owner):
-                found.update({wait.event for wait in self.graph.waiting[owner]})
-        if event.state == QUEUED and (
-                event.place == BEHIND or event.place == DELAYED or event.flags & ON_TRIAL):
-            other = self.one_before(event)
-            if other is not None and other is not event:
-                found.add(other)
+        for wait in self.graph.waiting.get(node.key, ()):
+            self.need(node, wait.event)
+        if self.own is not None and self.own.node == node.key and self.target is not None:
+            self.need(node, self.target)
+        if node.key in self.callers:
+            node.missing += 1
+        for bundle in self.bundles_of(event):
+            if (<CollectorEvent>bundle).route is step:
+                self.need(node, bundle)
+        if not self.with_places or step is None:
+            return 0
+        if type(event.route) is tuple:
+            self.look_for_parts()
+            if step in self.parts.get(event, ()):
+                self.need_place(node, step)
+        elif event.state == QUEUED and not event.flags & ADMITTED:
+            self.look_for_parts()
+            if event not in self.let_in:
+                self.need_place(node, step)
+        return 0
+
+    # -- places ---------------------------------------------------------------------------
+
+    cdef int need_place(self, Node node, object step) except -1:
+        """It has not begun: one that its collector has let in must end, if it is at its
+        limit."""
+        cdef Place place = self.place_of(step)
+        if place is not None:
+            place.wanting.append(node)
+            node.missing += 1
+        return 0
+
+    cdef Place place_of(self, Step step):
+        cdef Place place
+        cdef Node node
+        if step in self.places:
+            return self.places[step]
+        self.places[step] = None
+        limit = self.core.limit_reached(step)
+        holders = self.graph.holding.get(step, ())
+        if not limit or len(holders) + 1 < limit:
+            return None     # or one runs that does not wait
+        holders = set(holders)
+        if self.own is not None and self.own.step is step:
+            holders.add(self.own.node)
+        nodes = [node for node in map(self.node_at, holders) if node is not None]
+        if len(nodes) < limit:
+            return None
+        place = Place.__new__(Place)
+        place.limit = limit
+        place.stuck = len(nodes)
+        place.wanting = []
+        for node in nodes:
+            if node.held is None:
+                node.held = []
+            node.held.append(place)
+        self.places[step] = place
+        return place
+
+    cdef set steps_of(self, CollectorEvent event):
+        """Those of an event's several collectors that may keep it from its end."""
+        cdef CollectorEvent bundle
+        found = set(self.graph.parts.get(event, ()))
+        if self.own is not None and self.own.event is event:
+            found.add(self.own.step)
+        for bundle in self.bundles_of(event):
+            found.add(bundle.route)
+        if self.with_places:
+            self.look_for_parts()
+            found.update(self.parts.get(event, ()))
         return found
+
+    cdef int look_for_parts(self) except -1:
+        """What waits for its place in a collector, in pieces or in batches."""
+        cdef CollectorEvent run
+        if self.parts is not None:
+            return 0
+        self.parts = {}
+        self.let_in = set()
+        for run in self.core.waiting_runs():
+            if run.flags & BATCH and run.place == IN_LANE:
+                self.let_in.update(events_of(run))
+            elif run.flags & (PART | BATCH) and not run.flags & ADMITTED:
+                for event in events_of(run):
+                    self.parts.setdefault(event, set()).add(run.route)
+        return 0
+
+    cdef list bundles_of(self, CollectorEvent event):
+        if self.bundles is None:
+            self.bundles = {}
+            batches = set(self.graph.batches)
+            if self.own is not None and self.own.event.flags & BATCH:
+                batches.add(self.own.event)
+            for bundle in batches:
+                for item in events_of(bundle):
+                    self.bundles.setdefault(item, []).append(bundle)
+        return self.bundles.get(event, [])
+
+    # -- ordering keys ----------------------------------------------------------------------
 
     cdef CollectorEvent one_before(self, CollectorEvent event):
         """The first of its line, if only that may have begun and nobody needs a place of a
@@ -131,14 +257,3 @@ cdef class Standstill:
         if event not in self.before:
             self.before.update(self.core.order_of_key(event))
         return self.before.get(event)
-
-    cdef set ahead_of(self, CollectorEvent event):
-        """The event, all that it needs, and so on."""
-        seen = {event}
-        ahead = [event]
-        while ahead:
-            for other in self.needed_by(ahead.pop()):
-                if other not in seen:
-                    seen.add(other)
-                    ahead.append(other)
-        return seen

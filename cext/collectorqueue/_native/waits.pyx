@@ -8,9 +8,10 @@ cimport cython
 
 from collectorqueue._native.barrier cimport Members
 from collectorqueue._native.event cimport CollectorEvent, EventWait
+from collectorqueue._native.holders cimport events_of
 from collectorqueue._native.postponed cimport Postponed
 from collectorqueue._native.standstill cimport Standstill
-from collectorqueue._native.waitgraph cimport WaitGraph
+from collectorqueue._native.waitgraph cimport Handler, WaitGraph
 
 from collectorqueue.errors import WouldDeadlock
 
@@ -23,9 +24,10 @@ cdef class Waits(WaitGraph):
         self.uncovered = {}
         self.helped = {}
 
-    cdef int begin(self, EventWait wait, CollectorEvent owner) except -1:
+    cdef int begin(self, EventWait wait, Handler owner) except -1:
+        WaitGraph.begin(self, wait, owner)
         self.uncovered[wait] = None
-        return WaitGraph.begin(self, wait, owner)
+        return 0
 
     cdef int end(self, EventWait wait) except -1:
         self.uncovered.pop(wait, None)
@@ -44,13 +46,13 @@ cdef class Waits(WaitGraph):
 
     # -- no circles -------------------------------------------------------------------------
 
-    cdef int refuse_circle(self, EventWait wait, CollectorEvent own, Postponed core) except -1:
-        """Raise WouldDeadlock if what a handler of `own` waits for cannot end before it."""
-        cdef Standstill search = Standstill(self, core, own, wait.owner_step, wait.event)
+    cdef int refuse_circle(self, EventWait wait, Handler owner, Postponed core) except -1:
+        """Raise WouldDeadlock if what a handler waits for cannot end before it."""
+        cdef Standstill search = Standstill(self, core, owner, wait.event)
         why = search.circle()
         if why is not None:
             raise WouldDeadlock(why)
-        if self.for_all and own in search.stuck([], True):
+        if self.for_all and owner.node in search.stuck([owner.node], True):
             # Whoever waits for all, waits for none that waits for him.
             self.leave_out_stuck(search, core)
         return 0
@@ -61,39 +63,40 @@ cdef class Waits(WaitGraph):
         cdef EventWait wait
         cdef Standstill search = Standstill(self, core)
         if self.waiting:
-            stuck = search.stuck(list(self.waiting), False)
-            for owner in self.waiting.keys() & stuck:
-                for wait in self.waiting[owner]:
+            stuck = search.stuck(self.waiting, False)
+            for node in self.waiting.keys() & stuck:
+                for wait in self.waiting[node]:
                     if wait.event in stuck:
                         wait.refuse(WouldDeadlock(
                             "a handler waits for an event that cannot end any more before it: "
-                            "a limit was lowered meanwhile, a collector was replaced, or "
-                            "others with its ordering key have come before it: "
-                            f"{wait.event!r}"))
+                            "a limit was lowered meanwhile, a collector was replaced, one was "
+                            "tried again, or others with its ordering key have come before "
+                            f"it: {wait.event!r}"))
         if self.for_all:
             self.leave_out_stuck(search, core)
         return 0
 
     # -- for all ----------------------------------------------------------------------------
 
-    cdef object begin_for_all(self, CollectorEvent own, object step, list events,
-                              object loop, Postponed core):
+    cdef object begin_for_all(self, Handler owner, list events, object loop, Postponed core):
         """A future for the end of these events, and what to give to `end_for_all`.
 
         Nobody who waits for all waits for another who does, nor for what cannot end before.
         """
-        cdef Standstill search
-        cdef Members members = Members(loop, own, step)
+        cdef Members members = Members(loop, owner)
+        cdef Standstill search = Standstill(self, core, owner)
+        # The others have left that out by now.
+        before = search.stuck(self.all_that_wait(events, core), True) if self.for_all else set()
         self.for_all[members] = None
         try:
-            search = Standstill(self, core, own, step)
+            self.enter(owner)
             stuck = search.stuck(self.all_that_wait(events, core), True)
             for event in events:
                 if event not in stuck:
                     members.add(event)
-            self.leave_out(stuck)
+            self.leave_out(stuck - before)
         except BaseException:
-            del self.for_all[members]
+            self.end_for_all(members)
             raise
         return members.future, members
 
@@ -103,11 +106,15 @@ cdef class Waits(WaitGraph):
         wanted = chain.from_iterable([members.events for members in self.for_all])
         return self.leave_out(search.stuck(self.all_that_wait(wanted, core), True))
 
-    cdef list all_that_wait(self, object events, Postponed core):
+    cdef object all_that_wait(self, object events, Postponed core):
         """In whose way a wait for all may be: also of these, if they need more than a
         consumer."""
-        return [*self.waiting, *self.callers(),
-                *(events if core.lines or core.has_limits else ())]
+        cdef CollectorEvent run
+        found = dict.fromkeys(events) if core.lines or core.has_limits else {}
+        for run in self.blocked:
+            found[run] = None
+            found.update(events_of(run))
+        return found
 
     cdef int leave_out(self, set stuck) except -1:
         """Those who wait for all do not wait for these."""
@@ -120,7 +127,9 @@ cdef class Waits(WaitGraph):
         return 0
 
     cdef int end_for_all(self, object members) except -1:
-        self.for_all.pop(members, None)
+        cdef Handler owner = (<Members>members).owner
+        del self.for_all[members]
+        self.leave(owner)
         if not (self.uncovered or self.for_all):
             self.helped = {}
         (<Members>members).owner = None     # it stands among the waiters of others still

@@ -17,9 +17,7 @@ class Barriers:
 class Members:
     """The events one wait inside a handler is for; stands among their waiters."""
 
-    def __new__(
-        cls, loop: asyncio.AbstractEventLoop, owner: CollectorEvent, owner_step: object
-    ) -> Self: ...
+    def __new__(cls, loop: asyncio.AbstractEventLoop, owner: object) -> Self: ...
 
 @final
 class Member:

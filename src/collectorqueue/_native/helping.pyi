@@ -23,6 +23,9 @@ class Helping(Postponed):
     def is_inside(self) -> bool:
         """Whether a handler of this queue is calling."""
 
+    def cover(self) -> int:
+        """Give a consumer to what handlers wait for, where none may come free; 0."""
+
     def judge_waits(self) -> None:
         """Refuse the waits that could end no more."""
 

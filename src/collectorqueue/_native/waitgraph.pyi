@@ -1,6 +1,12 @@
 """Which handlers wait for which events, as it is."""
 
+from typing import final
+
 from typing_extensions import disjoint_base
+
+@final
+class Handler:
+    """A handler that waits, or is about to."""
 
 @disjoint_base
 class WaitGraph:
