@@ -468,3 +468,22 @@ async def test_what_is_tried_again_stays_before_one_that_was_due_after_it_had_be
         await queue.publisher.wait()
     assert begun[1:] == [[value] for value in (*values, "delayed")]
     assert_closes(queue)
+
+
+@virtual
+async def test_what_is_tried_a_third_time_stays_before_what_was_in_its_first_batch() -> None:
+    begun: list[list[str]] = []
+
+    async def handle(payloads: list[Payload[str]]) -> None:
+        begun.append([each.value for each in payloads])
+        if payloads[0].value == "first" and len(begun) < 3:
+            raise RuntimeError("try me again")
+
+    retry = Retry(3, backoff=1, jitter=0)
+    queue = CollectorQueue([Collector("a", handle, retry=retry, batch=Batch(2))])
+    async with queue:
+        for value in ("first", "second"):
+            queue.publisher.send_nowait(value, keys="a", ordering_key="k")
+        await queue.publisher.wait()
+    assert begun == [["first", "second"], ["first"], ["first"], ["second"]]
+    assert_closes(queue)

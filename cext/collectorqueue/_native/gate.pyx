@@ -81,6 +81,7 @@ cdef class Gate(Holder):
         core.stand_apart(run, AT_GATE)
         self.held.push(run)
         core.gates[self] = None
+        core.judge_soon()       # where it goes may not have been known
         return self.let_in(now)
 
     cdef int forget(self, CollectorEvent run) except -1:

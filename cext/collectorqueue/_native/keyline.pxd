@@ -11,7 +11,7 @@ cdef class KeyLine:
     cdef object others              # that wait: an OrderedDict; None: there are none
     cdef object batch               # that holds all on their way, and fills; or None
     cdef CollectorEvent trying      # on its way to see whether it goes there too; or None
-    cdef int64_t gone               # how many have gone: they are numbered as they do
+    cdef int64_t gone               # how many have gone; each is numbered when it first does
     cdef int64_t head_number
     cdef dict returned              # first of those that wait: were on their way -> numbers
 

@@ -17,14 +17,19 @@ cdef class KeyLine:
 
     cdef int go(self, CollectorEvent event) except -1:
         """It is on its way from now on."""
-        self.gone += 1
+        cdef int64_t number = 0
+        if self.returned:
+            number = self.returned.pop(event, 0)
+        if number == 0:
+            self.gone += 1
+            number = self.gone
         if self.head is None:
             self.head = event
-            self.head_number = self.gone
+            self.head_number = number
             return 0
         if self.joined is None:
             self.joined = {}
-        self.joined[event] = self.gone
+        self.joined[event] = number
         return 0
 
     cdef int64_t leave(self, CollectorEvent event) except -1:
@@ -87,19 +92,17 @@ cdef class KeyLine:
 
     cdef int remove(self, CollectorEvent event) except -1:
         """It waits no more."""
+        if self.returned:
+            self.returned.pop(event, None)
         if event is self.first:
             self.next()
         else:
             del self.others[event]
-            if self.returned:
-                self.returned.pop(event, None)
         return 0
 
     cdef CollectorEvent next(self):
         """Take the first of those that wait; None: there is none."""
         cdef CollectorEvent event = self.first
-        if self.returned:
-            self.returned.pop(event, None)
         self.first = self.others.popitem(False)[0] if self.others else None
         return event
 

@@ -1,5 +1,5 @@
 """What could never end, as handlers wait, or if one more of them did."""
-from collectorqueue._native.event cimport CollectorEvent
+from collectorqueue._native.event cimport CollectorEvent, EventWait
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.postponed cimport Postponed
 from collectorqueue._native.waitgraph cimport Handler, WaitGraph
@@ -7,14 +7,17 @@ from collectorqueue._native.waitgraph cimport Handler, WaitGraph
 
 cdef class Node:
     cdef object key                 # an event, or one handler of it: (event, step)
+    cdef list needs                 # nodes that must end before it
     cdef list dependents            # nodes that cannot end before it
-    cdef list held                  # the places that it holds
+    cdef list wanted                # the places that it needs
+    cdef list held                  # those that it holds
     cdef Py_ssize_t missing         # what must come before it ends
 
 
 cdef class Place:
     cdef Py_ssize_t limit
     cdef Py_ssize_t stuck           # of those that hold it, how many may not end
+    cdef list holders               # nodes
     cdef list wanting               # nodes that need it
 
 
@@ -37,6 +40,10 @@ cdef class Standstill:
     cdef object circle(self)
     cdef bint is_stuck(self, bint with_places) except -1
     cdef set stuck(self, object keys, bint beside_all)
+    cdef list waits_to_refuse(self, object keys)
+    cdef EventWait wait_in_a_circle(self)
+    cdef Node in_the_way_of(self, Node node)
+    cdef int give_up(self, EventWait wait) except -1
     cdef set search(self, object keys, set callers, bint with_places)
     cdef int end_all_that_can(self) except -1
     cdef int need(self, Node node, object key) except -1

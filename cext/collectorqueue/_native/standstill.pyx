@@ -92,7 +92,7 @@ cdef class Standstill:
                 other.missing -= 1
                 if other.missing == 0:
                     ending.append(other)
-            for place in node.held or ():
+            for place in node.held:
                 place.stuck -= 1
                 if place.stuck != place.limit - 1:
                     continue
@@ -100,6 +100,58 @@ cdef class Standstill:
                     other.missing -= 1
                     if other.missing == 0:
                         ending.append(other)
+        return 0
+
+    # -- who gives way --------------------------------------------------------------------
+
+    cdef list waits_to_refuse(self, object keys):
+        """Of the waits of these handlers some, without which nobody is stuck: not all of a
+        circle, and none that only waits for one."""
+        cdef EventWait wait
+        found = []
+        self.search(keys, set(), self.core.has_limits)
+        while self.nodes:
+            wait = self.wait_in_a_circle()
+            found.append(wait)
+            self.give_up(wait)
+            self.end_all_that_can()
+        return found
+
+    cdef EventWait wait_in_a_circle(self):
+        """The one for the event that was sent last."""
+        cdef Node node, other
+        cdef EventWait wait, last = None
+        path = {}
+        node = next(iter(self.nodes.values()))
+        while node not in path:
+            path[node] = len(path)
+            node = self.in_the_way_of(node)
+        circle = list(path)[path[node]:]
+        for node, other in zip(circle, [*circle[1:], node]):
+            for wait in self.graph.waiting.get(node.key, ()):
+                if wait.refusal is None and wait.event is other.key and (
+                        last is None or wait.event.id > last.event.id):
+                    last = wait
+        return last
+
+    cdef Node in_the_way_of(self, Node node):
+        cdef Node other
+        cdef Place place
+        for other in node.needs:
+            if other.key in self.nodes:
+                return other
+        for place in node.wanted:
+            for other in place.holders if place.stuck >= place.limit else ():
+                if other.key in self.nodes:
+                    return other
+        raise AssertionError(f"nothing is in the way of {node.key!r}")
+
+    cdef int give_up(self, EventWait wait) except -1:
+        cdef Node node = self.nodes[(<Handler>wait.owner).node]
+        cdef Node other = self.nodes[wait.event]
+        node.needs.remove(other)
+        other.dependents.remove(node)
+        node.missing -= 1
         return 0
 
     # -- what there is to know ------------------------------------------------------------
@@ -111,7 +163,10 @@ cdef class Standstill:
         if node is None and event.state < OK:
             node = Node.__new__(Node)
             node.key = key
+            node.needs = []
             node.dependents = []
+            node.wanted = []
+            node.held = []
             self.nodes[key] = node
             self.todo.append(node)
         return node
@@ -120,6 +175,7 @@ cdef class Standstill:
         """It does not end before that."""
         cdef Node other = self.node_at(key)
         if other is not None:
+            node.needs.append(other)
             other.dependents.append(node)
             node.missing += 1
         return 0
@@ -148,7 +204,8 @@ cdef class Standstill:
         """Of a batch likewise."""
         cdef EventWait wait
         for wait in self.graph.waiting.get(node.key, ()):
-            self.need(node, wait.event)
+            if wait.refusal is None:
+                self.need(node, wait.event)
         if self.own is not None and self.own.node == node.key and self.target is not None:
             self.need(node, self.target)
         if node.key in self.callers:
@@ -175,6 +232,7 @@ cdef class Standstill:
         limit."""
         cdef Place place = self.place_of(step)
         if place is not None:
+            node.wanted.append(place)
             place.wanting.append(node)
             node.missing += 1
         return 0
@@ -198,10 +256,9 @@ cdef class Standstill:
         place = Place.__new__(Place)
         place.limit = limit
         place.stuck = len(nodes)
+        place.holders = nodes
         place.wanting = []
         for node in nodes:
-            if node.held is None:
-                node.held = []
             node.held.append(place)
         self.places[step] = place
         return place

@@ -62,16 +62,11 @@ cdef class Waits(WaitGraph):
         that what it waits for needs, or be in its way."""
         cdef EventWait wait
         cdef Standstill search = Standstill(self, core)
-        if self.waiting:
-            stuck = search.stuck(self.waiting, False)
-            for node in self.waiting.keys() & stuck:
-                for wait in self.waiting[node]:
-                    if wait.event in stuck:
-                        wait.refuse(WouldDeadlock(
-                            "a handler waits for an event that cannot end any more before it: "
-                            "a limit was lowered meanwhile, a collector was replaced, one was "
-                            "tried again, or others with its ordering key have come before "
-                            f"it: {wait.event!r}"))
+        for wait in search.waits_to_refuse(self.waiting) if self.waiting else ():
+            wait.refuse(WouldDeadlock(
+                "a handler waits for an event that cannot end any more before it: a limit was "
+                "lowered meanwhile, a collector was replaced, one was tried again, or others "
+                f"with its ordering key have come before it: {wait.event!r}"))
         if self.for_all:
             self.leave_out_stuck(search, core)
         return 0
