@@ -123,8 +123,8 @@ cdef class Helping(Postponed):
         """Events wait for what handlers that wait for them could not know: judge those again
         once all have gone where they go in this turn."""
         if (self.waits.waiting or self.waits.for_all) and not self.is_judging_soon:
-            self.is_judging_soon = True
             self.loop.call_soon(self.judge_waits, context=self.base_context)
+            self.is_judging_soon = True     # not sooner: there may be no memory for that
         return 0
 
     def judge_waits(self):

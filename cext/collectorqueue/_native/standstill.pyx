@@ -56,7 +56,7 @@ cdef class Standstill:
         return "a handler waits for an event whose handler waits for it"
 
     cdef bint is_stuck(self, bint with_places) except -1:
-        """Both: the handler may be in another wait, that is about to be refused."""
+        """Whether neither may end: the handler alone may be stuck in another wait."""
         found = self.search([self.own.node], set(), with_places)
         return self.own.node in found and self.target in found
 
@@ -69,6 +69,7 @@ cdef class Standstill:
         return self.search(keys, callers, self.core.has_limits)
 
     cdef set search(self, object keys, set callers, bint with_places):
+        """Those of these, and of all that they need, that could never end."""
         self.callers = callers
         self.with_places = with_places
         self.nodes = {}
@@ -82,6 +83,7 @@ cdef class Standstill:
         return set(self.nodes)
 
     cdef int end_all_that_can(self) except -1:
+        """Take out what needs nothing more, and what needed only that."""
         cdef Node node, other
         cdef Place place
         ending = [node for node in self.nodes.values() if node.missing == 0]
@@ -132,6 +134,8 @@ cdef class Standstill:
                 if wait.refusal is None and wait.event is other.key and (
                         last is None or wait.event.id > last.event.id):
                     last = wait
+        if last is None:
+            raise AssertionError(f"nobody waits in a circle: {[each.key for each in circle]!r}")
         return last
 
     cdef Node in_the_way_of(self, Node node):

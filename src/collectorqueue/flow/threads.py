@@ -24,6 +24,8 @@ __all__ = ["Threads"]
 
 log = logging.getLogger("collectorqueue.threads")
 
+LOOK_S = 1.0  # whether somebody may have a job yet
+
 Job = tuple["asyncio.Future[Any]", contextvars.Context, Callable[..., Any], Any]
 
 
@@ -38,7 +40,7 @@ class Thread:
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def _work(self) -> None:
-        while (job := self.jobs.get()) is not None:
+        while (job := self._next()) is not None:
             _, context, call, arguments = job
             try:
                 result = context.run(call, *arguments)
@@ -48,6 +50,17 @@ class Thread:
                 return
             threads.deliver(self, job, result)
             del job, context, call, arguments, result, threads
+
+    def _next(self) -> Job | None:
+        """None: there is no more."""
+        while True:
+            try:
+                return self.jobs.get(timeout=LOOK_S)
+            except queue.Empty:
+                # Not told by a finalizer: it might run without memory, or at the end of a
+                # recursion.
+                if self._threads() is None:
+                    return None
 
 
 class Threads:
@@ -100,9 +113,6 @@ class Threads:
         for thread in [*self._idle, *(thread for thread, *_ in list(self._done))]:
             thread.jobs.put(None)
         self._idle.clear()
-
-    def __del__(self) -> None:
-        self.stop()
 
     def deliver(self, thread: Thread, job: Job, result: Any) -> None:
         """In a thread: hand a result over; wake the loop unless that is under way."""
