@@ -439,12 +439,18 @@ class App:
 
 @pytest.mark.usefixtures("small_heap")
 @pytest.mark.parametrize("topic", ["a", "both"])
-def test_events_that_are_kept_beside_their_handler_keep_nothing_alive(topic: str) -> None:
+def test_events_that_are_kept_keep_neither_their_handlers_nor_their_queue(topic: str) -> None:
     def left() -> int:
         gc.collect()
         return sum(isinstance(each, (Core, App)) for each in gc.get_objects())
 
     before = left()
+    kept = []
     for _ in range(3):
-        asyncio.run(App(topic).run())
+        app = App(topic)
+        asyncio.run(app.run())
+        kept.append(app.events[:])
+        del app
     assert left() == before
+    assert [event.payload.value for (event,) in kept] == [1, 1, 1]
+    assert set(kept[0][0].get_result().keys()) == set("ab" if topic == "both" else "a")

@@ -85,6 +85,7 @@ cdef class Branch(Driver):
 
     cdef int over(self, bint gave_up) except -1:
         """What the collector answered is its part."""
+        self.scope.is_over = True
         count_run(self.step, type(self.answer) is Ok, monotonic_ns() - self.event.start_ns)
         self.gathering.part_over(self.at, self.answer, gave_up)
         return self.gathering.let_go()

@@ -247,6 +247,8 @@ cdef class Collecting(Spreading):
                 self.finish()
             return FREE
         count_run(self.step, type(self.answer) is Ok, self.now - self.begun_ns)
+        if self.context.scope is not None:
+            self.context.scope.is_over = True
         if self.part is not None:
             at = (<Share>self.part.waiters).at
             self.gathering.part_over(at, self.answer, self.verdict == GIVEN_UP)

@@ -63,6 +63,7 @@ cdef class Scope:
     cdef Scope parent               # the scope it was sent from, if its context came along
     cdef object step                # whose run it is, of an event with several collectors
     cdef CollectorEvent part        # the same, if it had to wait, and has a consumer of its own
+    cdef bint is_over               # the same has ended, others of the event have not
 
 cdef Scope current_scope()
 
@@ -109,6 +110,7 @@ cdef inline int end_part(RunContext run) except -1:
     """One of an event's collectors is done; what it has started stays inside until the
     event is over."""
     if run.scope is not None:
+        run.scope.is_over = True
         if is_as_new(run):
             run.scope.event = None
         else:

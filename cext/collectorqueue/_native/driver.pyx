@@ -129,6 +129,7 @@ cdef inline int arrive(Driver driver, Step step, CollectorEvent event) except -1
         if type(event.route) is tuple:
             context.scope.step = step
             context.scope.part = driver.part
+            context.scope.is_over = False
         step_in(context)
     return 0
 

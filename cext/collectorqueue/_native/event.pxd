@@ -52,8 +52,8 @@ cdef class CollectorEvent:
     cdef readonly Payload payload
     cdef Home home
     cdef object result              # of its end; until then, its sender's context or None
-    cdef object route               # the step it goes to, or a tuple of them; of the one, once
-                                    # it has ended, the label: a kept event keeps no collector
+    cdef object route               # the step it goes to, or a tuple of them; once it has
+                                    # ended, the labels: a kept event keeps no collector
     cdef object waiters             # None, one future, or a dict of futures
     cdef readonly int64_t id
     cdef int64_t sent_ns

@@ -42,11 +42,12 @@ cdef class Gathering(Parts):
 
     cdef int part_over(self, Py_ssize_t at, object answer, bint gave_up) except -1:
         """A collector has ended so; perhaps it is to be tried again."""
-        cdef Step step = self.event.route[at]
+        cdef Step step
         cdef CollectorEvent run
         cdef int again
         if self.results is None:
             return 0
+        step = self.event.route[at]
         if step.retrial is not None and not (gave_up or self.gave_up):
             run = None if self.runs is None else self.runs.get(at)
             if run is None and type(answer) is Error:
@@ -217,5 +218,6 @@ cdef class Gathering(Parts):
             for run in self.runs.values():
                 self.core.tries.pop(run, None)
         labels = tuple([(<Step>step).key for step in self.event.route])
+        self.event.route = labels   # a kept event keeps no collector
         self.core.settle(self.event, outcome, sealed_list(results, labels), monotonic_ns())
         return 0

@@ -2,12 +2,10 @@
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.barrier cimport Barriers
-from collectorqueue._native.context cimport Scope
 from collectorqueue._native.event cimport CollectorEvent
 from collectorqueue._native.lanes cimport Lane
 from collectorqueue._native.outlet cimport Elsewhere
 from collectorqueue._native.postponed cimport Postponed
-from collectorqueue._native.waitgraph cimport Handler
 from collectorqueue._native.waits cimport Waits
 
 
@@ -32,6 +30,3 @@ cdef class Helping(Postponed):
 cdef inline Py_ssize_t waiting(Helping core) noexcept:
     """Events in the lane: for consumers, not for another process."""
     return core.lane.used - core.lane.gone
-
-
-cdef Handler handler_in(Scope scope)

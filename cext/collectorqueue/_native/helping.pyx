@@ -15,7 +15,7 @@ from collectorqueue._native.holders cimport events_of
 from collectorqueue._native.keyline cimport KeyLine
 from collectorqueue._native.outlet cimport Elsewhere
 from collectorqueue._native.postponed cimport Postponed
-from collectorqueue._native.waitgraph cimport Handler, handler_of
+from collectorqueue._native.waitgraph cimport Handler, handler_in
 from collectorqueue._native.waits cimport Waits
 
 
@@ -70,11 +70,12 @@ cdef class Helping(Postponed):
         return self.inside() is not None
 
     cdef int begin_wait(self, EventWait wait) except -1:
+        cdef Handler owner
         cdef Scope scope = self.inside()
         if scope is None:
             return 0
         owner = handler_in(scope)
-        if wait.event.home is self.home:
+        if wait.event.home is self.home and not owner.is_over():
             self.waits.refuse_circle(wait, owner, self)
         self.blocked += 1
         try:
@@ -86,8 +87,9 @@ cdef class Helping(Postponed):
         return 0
 
     cdef int end_wait(self, EventWait wait) except -1:
-        self.blocked -= 1
-        self.waits.end(wait)
+        if (<Handler>wait.owner).graph is self.waits:   # else it is of a run before
+            self.blocked -= 1
+            self.waits.end(wait)
         return 0
 
     cpdef int cover(self) except -1:
@@ -130,8 +132,10 @@ cdef class Helping(Postponed):
     def judge_waits(self):
         """Refuse the waits that could end no more; others may lack a consumer by now."""
         self.is_judging_soon = False
-        self.waits.judge_again(self)
-        self.cover()
+        try:
+            self.waits.judge_again(self)
+        finally:
+            self.cover()
 
     cdef int help(self, CollectorEvent run) except -1:
         """Give a run in the lane a consumer of its own, unless it has been given one."""
@@ -192,10 +196,3 @@ cdef class Helping(Postponed):
     def stop_wait_inside(self, members):
         """The wait is over, or was given up."""
         self.waits.end_for_all(members)
-
-
-cdef Handler handler_in(Scope scope):
-    """The handler that a scope is of."""
-    if type(scope.event.route) is tuple:
-        return handler_of(scope.event, scope.step, scope.part)
-    return handler_of(scope.event, scope.event.route, None)

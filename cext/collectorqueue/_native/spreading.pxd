@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.branch cimport Branch
+from collectorqueue._native.context cimport Scope
 from collectorqueue._native.driver cimport Driver
 from collectorqueue._native.gathering cimport Gathering
 from collectorqueue._native.plan cimport Step
@@ -35,7 +36,7 @@ cdef class Spreading(Driver):
     cdef int run_inline(self, Step step, Py_ssize_t at) except -1
     cdef int branch_off(self, Step step, Py_ssize_t at) except -1
     cdef int branch_on(self, object coroutine, Step step, Py_ssize_t at) except -1
-    cdef Branch new_branch(self, Step step, Py_ssize_t at)
+    cdef Branch new_branch(self, Step step, Py_ssize_t at, Scope scope)
     cdef int wait_for_others(self) except -1
     cdef int own_part_done(self) except -1
     cdef int close_event(self) except -1

@@ -121,21 +121,22 @@ cdef class Spreading(Driver):
         scope.event = self.event
         scope.step = step
         base = self.core.base_context if self.event.result is None else self.event.result
-        self.make_branch(self.new_branch(step, at), scoped_copy(base, scope))
+        self.make_branch(self.new_branch(step, at, scope), scoped_copy(base, scope))
         self.now = monotonic_ns()
         return 0
 
     cdef int branch_on(self, object coroutine, Step step, Py_ssize_t at) except -1:
         """Have a coroutine that was not begun yet driven in a task of its own."""
-        cdef Branch branch = self.new_branch(step, at)
+        cdef Branch branch = self.new_branch(step, at, self.context.scope)
         branch.begun = True
         branch.coroutine = coroutine
         self.make_branch(branch, self.context.hand_over())
         self.now = monotonic_ns()
         return 0
 
-    cdef Branch new_branch(self, Step step, Py_ssize_t at):
+    cdef Branch new_branch(self, Step step, Py_ssize_t at, Scope scope):
         cdef Branch branch = Branch.__new__(Branch)
+        branch.scope = scope
         branch.gathering = self.gathering
         branch.core = self.core
         branch.at = at

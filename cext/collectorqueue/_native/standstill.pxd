@@ -29,6 +29,7 @@ cdef class Standstill:
     cdef set callers                # that wait for all, and are not to end
     cdef bint with_places           # collectors may be at their limits
     cdef dict nodes                 # key -> Node, until it is seen to end
+    cdef set refused                # waits that are to be given up
     cdef list todo                  # nodes whose needs are not known yet
     cdef dict places                # step -> its Place; None: there is room
     # As they are found, each once:
@@ -42,6 +43,7 @@ cdef class Standstill:
     cdef set stuck(self, object keys, bint beside_all)
     cdef list waits_to_refuse(self, object keys)
     cdef EventWait wait_in_a_circle(self)
+    cdef bint counts(self, EventWait wait) except -1
     cdef Node in_the_way_of(self, Node node)
     cdef int give_up(self, EventWait wait) except -1
     cdef set search(self, object keys, set callers, bint with_places)

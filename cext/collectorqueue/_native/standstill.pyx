@@ -40,6 +40,7 @@ cdef class Standstill:
         self.own = own
         self.target = target
         self.before = {}
+        self.refused = set()
 
     cdef object circle(self):
         """Why the target cannot end before the handler does; None: it can."""
@@ -114,8 +115,11 @@ cdef class Standstill:
         self.search(keys, set(), self.core.has_limits)
         while self.nodes:
             wait = self.wait_in_a_circle()
-            found.append(wait)
-            self.give_up(wait)
+            if wait is None:
+                self.nodes.popitem()    # as if it could end: others must be told of theirs
+            else:
+                found.append(wait)
+                self.give_up(wait)
             self.end_all_that_can()
         return found
 
@@ -125,18 +129,23 @@ cdef class Standstill:
         cdef EventWait wait, last = None
         path = {}
         node = next(iter(self.nodes.values()))
-        while node not in path:
+        while node is not None and node not in path:
             path[node] = len(path)
             node = self.in_the_way_of(node)
+        if node is None:
+            return None
         circle = list(path)[path[node]:]
         for node, other in zip(circle, [*circle[1:], node]):
             for wait in self.graph.waiting.get(node.key, ()):
-                if wait.refusal is None and wait.event is other.key and (
+                if self.counts(wait) and wait.event is other.key and (
                         last is None or wait.event.id > last.event.id):
                     last = wait
-        if last is None:
-            raise AssertionError(f"nobody waits in a circle: {[each.key for each in circle]!r}")
         return last
+
+    cdef bint counts(self, EventWait wait) except -1:
+        """Whether its handler has to wait."""
+        return not (wait.refusal is not None or wait in self.refused
+                    or (<Handler>wait.owner).is_over())
 
     cdef Node in_the_way_of(self, Node node):
         cdef Node other
@@ -148,11 +157,12 @@ cdef class Standstill:
             for other in place.holders if place.stuck >= place.limit else ():
                 if other.key in self.nodes:
                     return other
-        raise AssertionError(f"nothing is in the way of {node.key!r}")
+        return None
 
     cdef int give_up(self, EventWait wait) except -1:
         cdef Node node = self.nodes[(<Handler>wait.owner).node]
         cdef Node other = self.nodes[wait.event]
+        self.refused.add(wait)
         node.needs.remove(other)
         other.dependents.remove(node)
         node.missing -= 1
@@ -208,7 +218,7 @@ cdef class Standstill:
         """Of a batch likewise."""
         cdef EventWait wait
         for wait in self.graph.waiting.get(node.key, ()):
-            if wait.refusal is None:
+            if self.counts(wait):
                 self.need(node, wait.event)
         if self.own is not None and self.own.node == node.key and self.target is not None:
             self.need(node, self.target)
@@ -244,14 +254,15 @@ cdef class Standstill:
     cdef Place place_of(self, Step step):
         cdef Place place
         cdef Node node
+        cdef Handler handler
         if step in self.places:
             return self.places[step]
         self.places[step] = None
         limit = self.core.limit_reached(step)
-        holders = self.graph.holding.get(step, ())
-        if not limit or len(holders) + 1 < limit:
+        handlers = self.graph.holding.get(step, ())
+        if not limit or len(handlers) + 1 < limit:
             return None     # or one runs that does not wait
-        holders = set(holders)
+        holders = {handler.node for handler in handlers if not handler.is_over()}
         if self.own is not None and self.own.step is step:
             holders.add(self.own.node)
         nodes = [node for node in map(self.node_at, holders) if node is not None]
@@ -270,7 +281,8 @@ cdef class Standstill:
     cdef set steps_of(self, CollectorEvent event):
         """Those of an event's several collectors that may keep it from its end."""
         cdef CollectorEvent bundle
-        found = set(self.graph.parts.get(event, ()))
+        cdef Handler handler
+        found = {handler.step for handler in self.graph.parts.get(event, ())}
         if self.own is not None and self.own.event is event:
             found.add(self.own.step)
         for bundle in self.bundles_of(event):

@@ -1,23 +1,27 @@
 """Which handlers wait for which events, as it is."""
+from collectorqueue._native.context cimport Scope
 from collectorqueue._native.event cimport CollectorEvent, EventWait
 
 
 cdef class Handler:
+    cdef Scope scope
     cdef CollectorEvent event       # whose it is; a batch is one
     cdef object step                # its collector's
     cdef CollectorEvent run         # the event, or its part: what has a consumer
     cdef object node                # what it is in the graph, see `node_of`
-    cdef int noted                  # in how many places, see `enter`
+    cdef object graph               # that knows of its wait
+
+    cdef bint is_over(self) noexcept
 
 
 cdef class WaitGraph:
     cdef dict waiting               # node -> the waits it is in
     cdef dict for_all               # Members: the waits for all
-    # of both, with how many of them:
-    cdef dict holding               # step -> its nodes
-    cdef dict parts                 # event with several collectors -> its steps
-    cdef dict batches               # runs that are batches
-    cdef dict blocked               # runs
+    # of both, a Handler for each:
+    cdef dict handlers
+    cdef dict holding               # step -> those in it
+    cdef dict parts                 # event with several collectors -> its
+    cdef dict batches               # run that is a batch -> its
 
     cdef int begin(self, EventWait wait, Handler owner) except -1
     cdef int end(self, EventWait wait) except -1
@@ -27,5 +31,5 @@ cdef class WaitGraph:
     cdef Py_ssize_t blocked_runs(self) except -1
 
 
-cdef Handler handler_of(CollectorEvent event, object step, CollectorEvent part)
+cdef Handler handler_in(Scope scope)
 cdef object node_of(CollectorEvent event, object step)

@@ -6,21 +6,32 @@ batches; of an event with several collectors also each handler, as (event, step)
 cimport cython
 
 from collectorqueue._native.barrier cimport Members
+from collectorqueue._native.context cimport Scope
 from collectorqueue._native.event cimport BATCH, OK, CollectorEvent, EventWait
 
 
 @cython.final
 cdef class Handler:
-    """A handler that waits, or is about to."""
+    """A run of a handler that waits, or is about to, once."""
+
+    cdef bint is_over(self) noexcept:
+        """What it has started may wait on, in the way of nobody."""
+        return (self.event.state >= OK or self.scope.event is not self.event
+                or type(self.node) is tuple and self.scope.is_over)
 
 
-cdef Handler handler_of(CollectorEvent event, object step, CollectorEvent part):
-    """Of an event, or of its part that had to wait."""
+cdef Handler handler_in(Scope scope):
+    """The one that a scope is of."""
+    cdef CollectorEvent event = scope.event
     cdef Handler handler = Handler.__new__(Handler)
-    handler.event = event
-    handler.step = step
-    handler.run = event if part is None else part
-    handler.node = node_of(event, step)
+    handler.scope = scope
+    handler.event = handler.run = event
+    handler.step = event.route
+    if type(event.route) is tuple:
+        handler.step = scope.step
+        if scope.part is not None:
+            handler.run = scope.part
+    handler.node = node_of(event, handler.step)
     return handler
 
 
@@ -35,81 +46,56 @@ cdef class WaitGraph:
     def __cinit__(self):
         self.waiting = {}
         self.for_all = {}
+        self.handlers = {}
         self.holding = {}
         self.parts = {}
         self.batches = {}
-        self.blocked = {}
 
     cdef int begin(self, EventWait wait, Handler owner) except -1:
         wait.owner = owner
+        owner.graph = self
         self.waiting.setdefault(owner.node, {})[wait] = None
         return self.enter(owner)
 
     cdef int end(self, EventWait wait) except -1:
         cdef Handler owner = wait.owner
         wait.owner = None
-        waits = self.waiting.get(owner.node)
-        if waits is not None:
-            waits.pop(wait, None)
-            if not waits:
-                del self.waiting[owner.node]
+        remove(self.waiting, owner.node, wait)
         return self.leave(owner)
 
     cdef int enter(self, Handler owner) except -1:
-        """One more wait of a handler."""
-        one_more(self.holding.setdefault(owner.step, {}), owner.node)
-        owner.noted = 1
-        one_more(self.blocked, owner.run)
-        owner.noted = 2
+        """One more wait."""
+        self.handlers[owner] = None
+        self.holding.setdefault(owner.step, {})[owner] = None
         if type(owner.node) is tuple:
-            one_more(self.parts.setdefault(owner.event, {}), owner.step)
+            self.parts.setdefault(owner.event, {})[owner] = None
         elif owner.event.flags & BATCH:
-            one_more(self.batches, owner.event)
-        owner.noted = 3
+            self.batches.setdefault(owner.event, {})[owner] = None
         return 0
 
     cdef int leave(self, Handler owner) except -1:
-        """One less; without memory it was not noted everywhere."""
-        if owner.noted > 0:
-            one_less_in(self.holding, owner.step, owner.node)
-        if owner.noted > 1:
-            one_less(self.blocked, owner.run)
-        if owner.noted > 2 and type(owner.node) is tuple:
-            one_less_in(self.parts, owner.event, owner.step)
-        elif owner.noted > 2 and owner.event.flags & BATCH:
-            one_less(self.batches, owner.event)
-        owner.noted = 0
-        return 0
+        """It is over, or without memory was not noted everywhere."""
+        self.handlers.pop(owner, None)
+        remove(self.holding, owner.step, owner)
+        remove(self.parts, owner.event, owner)
+        return remove(self.batches, owner.event, owner)
 
     cdef set callers(self):
         """The nodes that wait for all."""
         cdef Members members
-        return {(<Handler>members.owner).node for members in self.for_all}
+        return {(<Handler>members.owner).node for members in self.for_all
+                if not (<Handler>members.owner).is_over()}
 
     cdef Py_ssize_t blocked_runs(self) except -1:
         """How many runs have a handler that waits, each of which makes a consumer busy."""
-        cdef CollectorEvent run
-        cdef Py_ssize_t count = 0
-        for run in self.blocked:
-            count += run.state < OK     # or it was given up, and its handler goes on
-        return count
+        cdef Handler handler
+        return len({handler.run for handler in self.handlers if not handler.is_over()})
 
 
-cdef int one_more(dict counts, object what) except -1:
-    counts[what] = counts.get(what, 0) + 1
-    return 0
-
-
-cdef int one_less(dict counts, object what) except -1:
-    if counts[what] > 1:
-        counts[what] -= 1
-    else:
-        del counts[what]
-    return 0
-
-
-cdef int one_less_in(dict several, object key, object what) except -1:
-    one_less(several[key], what)
-    if not several[key]:
-        del several[key]
+cdef int remove(dict several, object key, object what) except -1:
+    found = several.get(key)
+    if found is not None:
+        found.pop(what, None)
+        if not found:
+            del several[key]
     return 0

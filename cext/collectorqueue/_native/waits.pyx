@@ -104,11 +104,11 @@ cdef class Waits(WaitGraph):
     cdef object all_that_wait(self, object events, Postponed core):
         """In whose way a wait for all may be: also of these, if they need more than a
         consumer."""
-        cdef CollectorEvent run
+        cdef Handler handler
         found = dict.fromkeys(events) if core.lines or core.has_limits else {}
-        for run in self.blocked:
-            found[run] = None
-            found.update(events_of(run))
+        for handler in self.handlers:
+            found[handler.event] = None
+            found.update(events_of(handler.event))
         return found
 
     cdef int leave_out(self, set stuck) except -1:
@@ -123,7 +123,7 @@ cdef class Waits(WaitGraph):
 
     cdef int end_for_all(self, object members) except -1:
         cdef Handler owner = (<Members>members).owner
-        del self.for_all[members]
+        self.for_all.pop(members, None)
         self.leave(owner)
         if not (self.uncovered or self.for_all):
             self.helped = {}

@@ -6,7 +6,7 @@ from typing_extensions import disjoint_base
 
 @final
 class Handler:
-    """A handler that waits, or is about to."""
+    """A run of a handler that waits, or is about to, once."""
 
 @disjoint_base
 class WaitGraph:
