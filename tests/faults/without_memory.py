@@ -73,6 +73,15 @@ class FedLoop(asyncio.SelectorEventLoop):
         STARVED.begin()
         return handle
 
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """A task that could not be made whole is told of when it is collected, which may be
+        at any time."""
+        starved = STARVED.on
+        STARVED.end()
+        super().call_exception_handler(context)
+        if starved:
+            STARVED.begin()
+
 
 def given(*arguments: Any) -> list[Any]:
     return [each for each in arguments if each is not ABSENT]
