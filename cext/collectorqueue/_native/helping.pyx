@@ -70,16 +70,12 @@ cdef class Helping(Postponed):
         return self.inside() is not None
 
     cdef int begin_wait(self, EventWait wait) except -1:
-        cdef Handler owner
         cdef Scope scope = self.inside()
         if scope is None:
             return 0
-        owner = handler_in(scope)
-        if wait.event.home is self.home and not owner.is_over():
-            self.waits.refuse_circle(wait, owner, self)
+        self.waits.begin_in(wait, handler_in(scope), self)
         self.blocked += 1
         try:
-            self.waits.begin(wait, owner)
             self.cover()
         except BaseException:
             self.end_wait(wait)     # without memory

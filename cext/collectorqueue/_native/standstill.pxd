@@ -1,4 +1,4 @@
-"""What could never end, as handlers wait, or if one more of them did."""
+"""What could never end, as handlers wait."""
 from collectorqueue._native.event cimport CollectorEvent, EventWait
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.postponed cimport Postponed
@@ -24,12 +24,9 @@ cdef class Place:
 cdef class Standstill:
     cdef WaitGraph graph
     cdef Postponed core
-    cdef Handler own                # that is about to wait; None: as it is
-    cdef CollectorEvent target      # what it would wait for; None: for all
     cdef set callers                # that wait for all, and are not to end
     cdef bint with_places           # collectors may be at their limits
     cdef dict nodes                 # key -> Node, until it is seen to end
-    cdef set refused                # waits that are to be given up
     cdef list todo                  # nodes whose needs are not known yet
     cdef dict places                # step -> its Place; None: there is room
     # As they are found, each once:
@@ -38,10 +35,11 @@ cdef class Standstill:
     cdef set let_in                 # events that have their place, in a batch
     cdef dict bundles               # event -> the batches it is in, if their handlers wait
 
-    cdef object circle(self)
-    cdef bint is_stuck(self, bint with_places) except -1
+    cdef object circle(self, Handler owner, CollectorEvent target)
+    cdef bint are_stuck(self, Handler owner, CollectorEvent target,
+                        bint with_places) except -1
     cdef set stuck(self, object keys, bint beside_all)
-    cdef list waits_to_refuse(self, object keys)
+    cdef EventWait one_to_refuse(self)
     cdef EventWait wait_in_a_circle(self)
     cdef bint counts(self, EventWait wait) except -1
     cdef Node in_the_way_of(self, Node node)

@@ -1,4 +1,4 @@
-"""What could never end, as handlers wait, or if one more of them did.
+"""What could never end, as handlers wait.
 
 Rules of residence: one search through the graph of waits. What is done about what it finds
 is not known here.
@@ -31,42 +31,36 @@ cdef class Place:
 
 @cython.final
 cdef class Standstill:
-    """A search: if this handler, if there is one, waited for the target."""
+    """One search after the other."""
 
-    def __cinit__(self, WaitGraph graph, Postponed core, Handler own=None,
-                  CollectorEvent target=None):
+    def __cinit__(self, WaitGraph graph, Postponed core):
         self.graph = graph
         self.core = core
-        self.own = own
-        self.target = target
-        self.before = {}
-        self.refused = set()
 
-    cdef object circle(self):
-        """Why the target cannot end before the handler does; None: it can."""
-        if not self.is_stuck(self.core.has_limits):
+    cdef object circle(self, Handler owner, CollectorEvent target):
+        """Why what a handler waits for cannot end before it does; None: it can."""
+        if not self.are_stuck(owner, target, self.core.has_limits):
             return None
-        if self.target is self.own.event or self.target in events_of(self.own.event):
+        if target is owner.event or target in events_of(owner.event):
             return "a handler waits for its own event"
-        if self.core.has_limits and not self.is_stuck(False):
+        if self.core.has_limits and not self.are_stuck(owner, target, False):
             return ("a handler waits for an event of a collector that is at its limit, and "
-                    f"whose runs wait for that: {self.target!r}")
-        if self.target.state == QUEUED:
+                    f"whose runs wait for that: {target!r}")
+        if target.state == QUEUED:
             return ("a handler waits for an event with its own ordering key, or for one "
-                    f"that waits for that: {self.target!r}")
+                    f"that waits for that: {target!r}")
         return "a handler waits for an event whose handler waits for it"
 
-    cdef bint is_stuck(self, bint with_places) except -1:
-        """Whether neither may end: the handler alone may be stuck in another wait."""
-        found = self.search([self.own.node], set(), with_places)
-        return self.own.node in found and self.target in found
+    cdef bint are_stuck(self, Handler owner, CollectorEvent target,
+                        bint with_places) except -1:
+        """Both: the handler alone may be stuck in another wait."""
+        found = self.search([owner.node], set(), with_places)
+        return owner.node in found and target in found
 
     cdef set stuck(self, object keys, bint beside_all):
-        """Of the handler's event, these events and handlers, and all that those need: what
-        could never end. `beside_all`: if none ended, either, of those who wait for all."""
+        """Of these events and handlers, and all that those need: what could never end.
+        `beside_all`: if none ended, either, of those who wait for all."""
         callers = self.graph.callers() if beside_all else set()
-        if self.own is not None:
-            keys = [self.own.event, *events_of(self.own.event), *keys]
         return self.search(keys, callers, self.core.has_limits)
 
     cdef set search(self, object keys, set callers, bint with_places):
@@ -76,6 +70,8 @@ cdef class Standstill:
         self.nodes = {}
         self.places = {}
         self.todo = []
+        self.before = {}
+        self.parts = self.let_in = self.bundles = None
         for key in keys:
             self.node_at(key)
         while self.todo:
@@ -107,21 +103,18 @@ cdef class Standstill:
 
     # -- who gives way --------------------------------------------------------------------
 
-    cdef list waits_to_refuse(self, object keys):
-        """Of the waits of these handlers some, without which nobody is stuck: not all of a
-        circle, and none that only waits for one."""
-        cdef EventWait wait
-        found = []
-        self.search(keys, set(), self.core.has_limits)
-        while self.nodes:
+    cdef EventWait one_to_refuse(self):
+        """After a search: a wait in a circle, so that not all of that need be refused, and
+        none that only waits for it. To be asked again, until nobody is stuck: then None."""
+        cdef EventWait wait = None
+        while self.nodes and wait is None:
             wait = self.wait_in_a_circle()
             if wait is None:
                 self.nodes.popitem()    # as if it could end: others must be told of theirs
             else:
-                found.append(wait)
                 self.give_up(wait)
             self.end_all_that_can()
-        return found
+        return wait
 
     cdef EventWait wait_in_a_circle(self):
         """The one for the event that was sent last."""
@@ -144,8 +137,7 @@ cdef class Standstill:
 
     cdef bint counts(self, EventWait wait) except -1:
         """Whether its handler has to wait."""
-        return not (wait.refusal is not None or wait in self.refused
-                    or (<Handler>wait.owner).is_over())
+        return wait.refusal is None and not (<Handler>wait.owner).is_over()
 
     cdef Node in_the_way_of(self, Node node):
         cdef Node other
@@ -162,7 +154,6 @@ cdef class Standstill:
     cdef int give_up(self, EventWait wait) except -1:
         cdef Node node = self.nodes[(<Handler>wait.owner).node]
         cdef Node other = self.nodes[wait.event]
-        self.refused.add(wait)
         node.needs.remove(other)
         other.dependents.remove(node)
         node.missing -= 1
@@ -220,8 +211,6 @@ cdef class Standstill:
         for wait in self.graph.waiting.get(node.key, ()):
             if self.counts(wait):
                 self.need(node, wait.event)
-        if self.own is not None and self.own.node == node.key and self.target is not None:
-            self.need(node, self.target)
         if node.key in self.callers:
             node.missing += 1
         for bundle in self.bundles_of(event):
@@ -260,11 +249,9 @@ cdef class Standstill:
         self.places[step] = None
         limit = self.core.limit_reached(step)
         handlers = self.graph.holding.get(step, ())
-        if not limit or len(handlers) + 1 < limit:
+        if not limit or len(handlers) < limit:
             return None     # or one runs that does not wait
         holders = {handler.node for handler in handlers if not handler.is_over()}
-        if self.own is not None and self.own.step is step:
-            holders.add(self.own.node)
         nodes = [node for node in map(self.node_at, holders) if node is not None]
         if len(nodes) < limit:
             return None
@@ -283,8 +270,6 @@ cdef class Standstill:
         cdef CollectorEvent bundle
         cdef Handler handler
         found = {handler.step for handler in self.graph.parts.get(event, ())}
-        if self.own is not None and self.own.event is event:
-            found.add(self.own.step)
         for bundle in self.bundles_of(event):
             found.add(bundle.route)
         if self.with_places:
@@ -310,10 +295,7 @@ cdef class Standstill:
     cdef list bundles_of(self, CollectorEvent event):
         if self.bundles is None:
             self.bundles = {}
-            batches = set(self.graph.batches)
-            if self.own is not None and self.own.event.flags & BATCH:
-                batches.add(self.own.event)
-            for bundle in batches:
+            for bundle in self.graph.batches:
                 for item in events_of(bundle):
                     self.bundles.setdefault(item, []).append(bundle)
         return self.bundles.get(event, [])

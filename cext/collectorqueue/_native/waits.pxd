@@ -9,12 +9,12 @@ cdef class Waits(WaitGraph):
     cdef dict uncovered             # waits whose event may need a consumer of its own
     cdef dict helped                # runs that were given a consumer for what waits for them
 
-    cdef int begin(self, EventWait wait, Handler owner) except -1
+    cdef int begin_in(self, EventWait wait, Handler owner, Postponed core) except -1
     cdef int end(self, EventWait wait) except -1
     cdef int uncover(self, CollectorEvent event) except -1
     cdef int refuse_circle(self, EventWait wait, Handler owner, Postponed core) except -1
     cdef int judge_again(self, Postponed core) except -1
-    cdef int leave_out_stuck(self, Standstill search, Postponed core) except -1
+    cdef int leave_out_stuck(self, Standstill search) except -1
     cdef object all_that_wait(self, object events, Postponed core)
     cdef object begin_for_all(self, Handler owner, list events, object loop, Postponed core)
     cdef int leave_out(self, set stuck) except -1

@@ -24,9 +24,16 @@ cdef class Waits(WaitGraph):
         self.uncovered = {}
         self.helped = {}
 
-    cdef int begin(self, EventWait wait, Handler owner) except -1:
-        WaitGraph.begin(self, wait, owner)
-        self.uncovered[wait] = None
+    cdef int begin_in(self, EventWait wait, Handler owner, Postponed core) except -1:
+        """Raises WouldDeadlock if what a handler waits for cannot end before it."""
+        try:
+            self.begin(wait, owner)
+            if not owner.is_over():
+                self.refuse_circle(wait, owner, core)
+            self.uncovered[wait] = None
+        except BaseException:
+            WaitGraph.end(self, wait)   # refused, or without memory
+            raise
         return 0
 
     cdef int end(self, EventWait wait) except -1:
@@ -47,14 +54,13 @@ cdef class Waits(WaitGraph):
     # -- no circles -------------------------------------------------------------------------
 
     cdef int refuse_circle(self, EventWait wait, Handler owner, Postponed core) except -1:
-        """Raise WouldDeadlock if what a handler waits for cannot end before it."""
-        cdef Standstill search = Standstill(self, core, owner, wait.event)
-        why = search.circle()
+        cdef Standstill search = Standstill(self, core)
+        why = search.circle(owner, wait.event)
         if why is not None:
             raise WouldDeadlock(why)
         if self.for_all and owner.node in search.stuck([owner.node], True):
             # Whoever waits for all, waits for none that waits for him.
-            self.leave_out_stuck(search, core)
+            self.leave_out_stuck(search)
         return 0
 
     cdef int judge_again(self, Postponed core) except -1:
@@ -62,13 +68,14 @@ cdef class Waits(WaitGraph):
         that what it waits for needs, or be in its way."""
         cdef EventWait wait
         cdef Standstill search = Standstill(self, core)
-        for wait in search.waits_to_refuse(self.waiting) if self.waiting else ():
+        search.stuck(self.waiting, False)
+        while (wait := search.one_to_refuse()) is not None:
             wait.refuse(WouldDeadlock(
                 "a handler waits for an event that cannot end any more before it: a limit was "
                 "lowered meanwhile, a collector was replaced, one was tried again, or others "
                 f"with its ordering key have come before it: {wait.event!r}"))
         if self.for_all:
-            self.leave_out_stuck(search, core)
+            self.leave_out_stuck(search)
         return 0
 
     # -- for all ----------------------------------------------------------------------------
@@ -79,7 +86,7 @@ cdef class Waits(WaitGraph):
         Nobody who waits for all waits for another who does, nor for what cannot end before.
         """
         cdef Members members = Members(loop, owner)
-        cdef Standstill search = Standstill(self, core, owner)
+        cdef Standstill search = Standstill(self, core)
         # The others have left that out by now.
         before = search.stuck(self.all_that_wait(events, core), True) if self.for_all else set()
         self.for_all[members] = None
@@ -95,11 +102,11 @@ cdef class Waits(WaitGraph):
             raise
         return members.future, members
 
-    cdef int leave_out_stuck(self, Standstill search, Postponed core) except -1:
+    cdef int leave_out_stuck(self, Standstill search) except -1:
         """Those who wait for all do not wait for what cannot end before they do."""
         cdef Members members
         wanted = chain.from_iterable([members.events for members in self.for_all])
-        return self.leave_out(search.stuck(self.all_that_wait(wanted, core), True))
+        return self.leave_out(search.stuck(self.all_that_wait(wanted, search.core), True))
 
     cdef object all_that_wait(self, object events, Postponed core):
         """In whose way a wait for all may be: also of these, if they need more than a

@@ -1,10 +1,9 @@
-"""What could never end, as handlers wait, or if one more of them did."""
+"""What could never end, as handlers wait."""
 
 from typing import Self, final
 
-from collectorqueue._native.event import CollectorEvent
 from collectorqueue._native.postponed import Postponed
-from collectorqueue._native.waitgraph import Handler, WaitGraph
+from collectorqueue._native.waitgraph import WaitGraph
 
 @final
 class Node:
@@ -16,12 +15,6 @@ class Place:
 
 @final
 class Standstill:
-    """A search: if this handler, if there is one, waited for the target."""
+    """One search after the other."""
 
-    def __new__(
-        cls,
-        graph: WaitGraph,
-        core: Postponed,
-        own: Handler | None = None,
-        target: CollectorEvent | None = None,
-    ) -> Self: ...
+    def __new__(cls, graph: WaitGraph, core: Postponed) -> Self: ...
