@@ -97,7 +97,6 @@ class Registry:
         step = self.known(key)
         collector = self._collectors.pop(key)
         self._index.remove(step, collector.topics)
-        collector.step = None
         return step
 
     def known(self, key: str) -> Step:

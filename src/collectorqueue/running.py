@@ -110,7 +110,9 @@ class Running:
         )
         self._tenures: dict[str, Tenure] = {}
         self._tenure_tasks: set[asyncio.Task[Any]] = set()  # those that are left, too
-        self._leaving: set[asyncio.Task[BaseException | None]] = set()
+        # Who leaves, and what lets it go on though something of it runs.
+        self._leaving: dict[asyncio.Task[BaseException | None], asyncio.Event] = {}
+        self._has_given_up = False  # what still runs by then
         self._reporter: Reporter | None = None
         self.gauge: Gauge
         watch(self)
@@ -300,9 +302,11 @@ class Running:
         The task returns what that raised.
         """
         tenure = self._tenures.pop(step.key, None)
+        at_rest = asyncio.Event()
+        if self._has_given_up:
+            at_rest.set()
 
         async def leave() -> BaseException | None:
-            at_rest = asyncio.Event()
             step.when_at_rest(at_rest.set)
             await at_rest.wait()
             step.collector.on_limits_changed(step, None)
@@ -311,22 +315,29 @@ class Running:
             return await tenure.exit()
 
         task = self.loop.create_task(leave(), name=f"collectorqueue removal {step.key}")
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+        self._leaving[task] = at_rest
+        task.add_done_callback(self._leaving.pop)
         return task
 
     async def exit_all(self) -> list[BaseException]:
         """Leave all lifecycles in reverse, whatever they raise; returns that."""
         errors: list[BaseException] = []
-        if self._leaving:
-            await asyncio.wait(self._leaving)
         # What ran has been given up by now: time to leave lifecycles, not to work.
+        self._has_given_up = True
+        for at_rest in self._leaving.values():
+            at_rest.set()
+        await self._finish_removals()
         expired = None if self.closing is None else self.drain.deadline.expired
         errors += await self.workforce.stop(LEAVE_S, expired)
         while self._tenures:
             _, tenure = self._tenures.popitem()
             errors += await exit_in_reverse([tenure])
+        await self._finish_removals()  # those that began meanwhile
         return errors
+
+    async def _finish_removals(self) -> None:
+        while self._leaving:
+            await asyncio.wait(self._leaving)
 
     # -- scaling ------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from collectorqueue.errors import (
 from tests.faults.harness import (
     assert_closed,
     assert_serves,
+    consumer_tasks,
     me,
     queue_threads,
     until_thread,
@@ -736,6 +737,42 @@ async def test_what_an_earlier_run_abandoned_does_not_touch_the_next(
         gate.open()
     assert queue.ledger.ok == 3
     assert queue.consumers == 0
+
+
+@pytest.mark.parametrize("collectors", [["stubborn", "quick"], ["quick", "stubborn"]])
+@virtual
+async def test_nor_does_what_lost_its_consumer_before(collectors: list[str]) -> None:
+    async def stubborn(payload: Payload[Any]) -> None:
+        end = asyncio.get_running_loop().time() + 5
+        while asyncio.get_running_loop().time() < end:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(end - asyncio.get_running_loop().time())
+
+    handlers = {"stubborn": stubborn, "quick": Log()}
+    queue = CollectorQueue(
+        [
+            Collector(key, handlers[key], topics="all", max_concurrency=1)
+            for key in collectors
+        ],
+        max_consumers=2,
+        autoscale=False,
+    )
+    await queue.start()
+    await queue.publisher.send(1, topics="all")
+    await ticks(4)
+    for consumer in consumer_tasks()[:1]:
+        consumer.cancel()
+    await ticks(4)
+    await queue.close(timeout=0)
+    async with queue:
+        event = await queue.publisher.send(1, topics="all")
+        await asyncio.sleep(2)
+        assert queue.metrics.collectors["stubborn"].running == 1
+        await event
+        assert queue.metrics.collectors["stubborn"].received == 1
+        assert queue.metrics.collectors["stubborn"].peak_running == 1
+        assert_closes(queue)
+    assert queue.ledger.ok == 1
 
 
 @both_loops

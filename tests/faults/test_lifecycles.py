@@ -5,13 +5,23 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
 import pytest
 
-from collectorqueue import Collector, CollectorQueue, Context, Ok, Outcome, Payload
+from collectorqueue import (
+    Collector,
+    CollectorQueue,
+    Context,
+    Ok,
+    Outcome,
+    Payload,
+    ResultList,
+    Router,
+    SimpleRouter,
+)
 from collectorqueue.errors import (
     ConfigError,
     DuplicateKey,
@@ -20,7 +30,7 @@ from collectorqueue.errors import (
     UnknownKey,
 )
 from collectorqueue.flow.pool import ConsumerPool
-from tests.faults.harness import assert_closed, assert_serves, me
+from tests.faults.harness import assert_closed, assert_serves, consumer_tasks, me
 from tests.support import Gate, Log, both_loops, ticks, until, virtual
 
 
@@ -484,6 +494,82 @@ async def test_a_drain_ends_a_removal_that_waits_for_its_runs() -> None:
     assert removing.done()
     assert diary.lines == ["a enters", "a exits"]
     assert_closed(queue)
+
+
+async def stubborn(payload: Payload[Any]) -> None:
+    """Does not end when it is cancelled."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + 1000
+    while loop.time() < end:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(end - loop.time())
+
+
+class Whole(Router):
+    """Calls the collectors itself, side by side."""
+
+    async def handle_event(self, payload: Payload[Any]) -> ResultList:
+        calls = [collector.process(payload) for collector in self.collectors.values()]
+        return ResultList(await asyncio.gather(*calls), list(self.collectors))
+
+
+@pytest.mark.parametrize("loses_its_consumer", [False, True])
+@pytest.mark.parametrize("router", [SimpleRouter, Whole])
+@pytest.mark.parametrize("keys", ["a", "ab", "ba"])
+@virtual
+async def test_a_drain_waits_for_no_removal_whose_run_does_not_end(
+    keys: str, router: Any, loses_its_consumer: bool
+) -> None:
+    diary = Diary()
+    handlers = {"a": stubborn, "b": Log()}
+    queue = CollectorQueue(
+        [diary.collector(key, handlers[key]) for key in keys], router, max_consumers=2
+    )
+    await queue.start()
+    await queue.publisher.send(1)
+    await ticks(4)
+    if loses_its_consumer:
+        consumer_tasks()[0].cancel()
+        await ticks(4)
+    removing = asyncio.create_task(queue.remove_collector("a"))
+    await ticks(2)
+    assert not removing.done()
+    report = await queue.close(timeout=1)
+    assert report.seconds <= 1.5
+    await asyncio.wait([removing], timeout=0)
+    assert removing.done()
+    assert diary.lines.count("a exits") == 1
+    assert_closed(queue)
+    await asyncio.sleep(2000)
+
+
+@virtual
+async def test_a_removal_that_begins_as_lifecycles_are_left_is_waited_for() -> None:
+    diary = Diary()
+    removing: list[asyncio.Task[None]] = []
+
+    @asynccontextmanager
+    async def removes_another(ctx: Context) -> AsyncIterator[None]:
+        yield
+        removing.append(asyncio.create_task(queue.remove_collector("a")))
+        await ticks(1)
+
+    queue = CollectorQueue(
+        [
+            diary.collector("a", stubborn),
+            Collector("b", Log(), lifecycle=removes_another),
+        ],
+        Whole,
+    )
+    await queue.start()
+    await queue.publisher.send(1)
+    await ticks(4)
+    report = await queue.close(timeout=1)
+    assert report.seconds <= 1.5
+    assert diary.lines == ["a enters", "a exits"]
+    await asyncio.wait(removing, timeout=0)
+    assert removing[0].done()
+    await asyncio.sleep(2000)
 
 
 @both_loops

@@ -13,7 +13,15 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
-from collectorqueue import Collector, CollectorEvent, CollectorQueue, RateLimit
+from collectorqueue import (
+    Collector,
+    CollectorEvent,
+    CollectorQueue,
+    Payload,
+    RateLimit,
+    ResultList,
+    SimpleRouter,
+)
 from collectorqueue.errors import CollectorQueueError, QueueClosed, QueueFailed
 from tests.faults.harness import consumer_tasks
 from tests.model.reference import require
@@ -24,6 +32,15 @@ __all__ = ["Storm"]
 FOR_EVER_S = 20_000.0  # virtual
 LONG_S = 30.0  # by which what was delayed or is tried again has come
 AFTER_S = 0.51  # that a close may take beyond its timeout
+
+
+class Calling(SimpleRouter):
+    """Calls the collectors itself."""
+
+    async def handle_event(self, payload: Payload[Any]) -> ResultList:
+        chosen = [key for key in self.select(payload) if key in self.collectors]
+        calls = [self.collectors[key].process(payload) for key in chosen]
+        return ResultList(await asyncio.gather(*calls), chosen)
 
 
 class Storm:
@@ -44,11 +61,15 @@ class Storm:
         self.stormy = {key: self.new(key) for key in self.keys}
         self.least, self.most = sorted([dice.randint(1, 8), dice.randint(1, 8)])
         self.is_scaled = dice.random() < 0.7
+        # Which limits those hold that it calls is not known: handlers might wait for ever.
+        calls_itself = random.Random(f"router {seed}").random() < 0.3
+        calls_itself = calls_itself and self.is_calm and not self.waits_inside
         self.queue = CollectorQueue(
             [
                 *(each.collector for each in self.stormy.values()),
                 Collector("leaf", leaf),
             ],
+            Calling if calls_itself else SimpleRouter,
             queue_type=self.order,
             capacity=dice.choice([3, 10, 1000]),
             overflow=dice.choice(

@@ -32,6 +32,10 @@ def wrong(payload: Payload[Any]) -> Any:
     raise KeyError(payload.value)
 
 
+def sleeps(payload: Payload[Any]) -> None:
+    time.sleep(60)
+
+
 def die_once(payload: Payload[str]) -> str:
     """Ends its worker, unless the file is there that it makes."""
     if not os.path.exists(payload.value):

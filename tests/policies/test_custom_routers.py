@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import gc
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from collectorqueue import (
     Batch,
     Collector,
     CollectorQueue,
+    Context,
     Error,
     Ok,
     Outcome,
@@ -22,7 +25,13 @@ from collectorqueue import (
     Retry,
     Router,
 )
-from collectorqueue.errors import PayloadInvalid, RunTimeout
+from collectorqueue.errors import (
+    PayloadInvalid,
+    QueueClosed,
+    QueueNotStarted,
+    RunTimeout,
+    UnknownKey,
+)
 from tests.policies import handlers
 from tests.policies.support import Clocked, Flaky
 from tests.support import Gate, assert_closes, both_loops, ticks, until, virtual
@@ -242,3 +251,187 @@ async def test_a_router_that_chooses_keeps_them_all() -> None:
 @virtual
 async def test_without_a_queue_it_runs_as_it_is() -> None:
     assert await Collector("c", Clocked()).process(Payload(3)) == Ok(3)
+
+
+# -- calls that come too late ----------------------------------------------------------
+
+
+class Tenant:
+    """A collector that may run in its lifecycle only, which it notes."""
+
+    def __init__(self, **options: Any) -> None:
+        self.gate = Gate()
+        self.is_there = False
+        self.ran: list[bool] = []
+        self.collector = Collector("tenant", self.run, lifecycle=self.lifecycle, **options)
+
+    @asynccontextmanager
+    async def lifecycle(self, ctx: Context) -> AsyncIterator[None]:
+        self.is_there = True
+        yield
+        self.is_there = False
+
+    async def run(self, payload: Payload[Any]) -> None:
+        self.ran.append(self.is_there)
+        if payload.value == "fails":
+            raise ValueError
+        await self.gate(payload)
+
+
+class Chosen(Router):
+    """Keeps the collector it has chosen, and calls it when it is let."""
+
+    gate = Gate()
+
+    async def handle_event(self, payload: Payload[Any]) -> ResultList:
+        collector = self.collectors["tenant"]
+        await self.gate(payload)
+        return ResultList([await collector.process(payload)])
+
+
+@virtual
+async def test_one_that_is_removed_before_it_is_called_does_not_run() -> None:
+    tenant = Tenant(max_concurrency=1)
+    Chosen.gate.shut()
+    async with CollectorQueue([tenant.collector], Chosen, max_consumers=2) as queue:
+        events = [await queue.publisher.send(n) for n in range(2)]
+        await ticks(5)
+        await queue.remove_collector("tenant")
+        Chosen.gate.open()
+        for event in events:
+            assert isinstance((await event).first().err, UnknownKey)
+    assert tenant.ran == []
+
+
+@pytest.mark.parametrize("how", ["batch", "limit", "rate"])
+@virtual
+async def test_nor_one_that_is_removed_while_the_call_waits_for_a_limit(how: str) -> None:
+    options: dict[str, Any] = {
+        "batch": {"max_concurrency": 1, "batch": Batch(3)},
+        "limit": {"max_concurrency": 1},
+        "rate": {"rate_limit": RateLimit(1, burst=1)},
+    }[how]
+    tenant = Tenant()
+    tenant.collector = Collector(
+        "tenant",
+        (lambda payloads: tenant.run(payloads[0])) if how == "batch" else tenant.run,
+        lifecycle=tenant.lifecycle,
+        **options,
+    )
+    async with CollectorQueue([tenant.collector], Alone, max_consumers=3) as queue:
+        events = [await queue.publisher.send(n) for n in range(3)]
+        await ticks(5)
+        assert tenant.ran == [True]
+        removing = asyncio.create_task(queue.remove_collector("tenant"))
+        await ticks(5)
+        tenant.gate.open()
+        await removing
+        assert (await events[0]).first().ok()
+        for event in events[1:]:
+            assert isinstance((await event).first().err, UnknownKey)
+    assert tenant.ran == [True]
+
+
+@virtual
+async def test_one_that_is_removed_is_not_tried_again() -> None:
+    tenant = Tenant(retry=Retry(backoff=5, jitter=0))
+    async with CollectorQueue([tenant.collector], Alone) as queue:
+        event = await queue.publisher.send("fails")
+        await ticks(5)
+        await queue.remove_collector("tenant")
+        error = (await event).first()
+        assert isinstance(error, Error)
+        assert error.attempts == 2
+        assert isinstance(error.err, UnknownKey)
+    assert tenant.ran == [True]
+
+
+class Straying(Router):
+    """Calls in tasks that nobody waits for."""
+
+    strays: list[asyncio.Task[Any]]
+
+    async def handle_event(self, payload: Payload[Any]) -> ResultList:
+        self.strays += [
+            asyncio.create_task(each.process(payload)) for each in self.collectors.values()
+        ]
+        return ResultList([Ok(None)])
+
+
+@pytest.mark.parametrize("again", [False, True])
+@virtual
+async def test_calls_that_nobody_waits_for_end_with_their_queue(again: bool) -> None:
+    Straying.strays = strays = []
+    tenant = Tenant(max_concurrency=1)
+    failing = Collector("failing", Flaky(9), retry=Retry(backoff=5, jitter=0))
+    queue = CollectorQueue([tenant.collector, failing], Straying)
+    await queue.start()
+    for value in range(2):
+        await queue.publisher.request(value)
+    await ticks(5)
+    await queue.close()
+    if again:
+        await queue.start()
+    runs, failed, waits, _ = strays
+    await asyncio.wait([waits])
+    assert waits.cancelled()
+    tenant.gate.open()
+    assert (await runs).ok()
+    if not again:
+        assert isinstance((await failed).err, QueueClosed)
+        assert failed.result().attempts == 2
+    await asyncio.wait(strays)
+    await queue.close()
+    assert tenant.ran == [True]
+
+
+@both_loops
+async def test_a_call_to_a_worker_ends_with_its_queue() -> None:
+    Straying.strays = strays = []
+    collector = Collector("sleeps", handlers.sleeps, runs_in="process")
+    async with CollectorQueue([collector], Straying, workers=1, drain_timeout=0) as queue:
+        await queue.publisher.request(1)
+        await ticks(5)
+    async with asyncio.timeout(30):
+        result = await strays[0]
+    assert isinstance(result, Error)
+
+
+# -- calls by hand --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"max_concurrency": 1}, {"rate_limit": RateLimit(1, burst=1)}, {"batch": Batch(3)}],
+)
+@virtual
+async def test_when_its_queue_is_closed_it_runs_as_it_is(
+    options: dict[str, Any], is_gone: bool
+) -> None:
+    async def adds(given: Any) -> Any:
+        await asyncio.sleep(0.1)
+        return [item.value + 1 for item in given] if "batch" in options else given.value + 1
+
+    collector = Collector("adds", adds, **options)
+    queue = CollectorQueue([collector])
+    async with queue:
+        assert (await queue.publisher.request(1)).first() == Ok(2)
+    if is_gone:
+        del queue
+        gc.collect()
+    calls = [collector.process(Payload(value)) for value in range(3)]
+    begun = asyncio.get_running_loop().time()
+    assert await asyncio.gather(*calls) == [Ok(1), Ok(2), Ok(3)]
+    assert asyncio.get_running_loop().time() - begun < 0.2
+
+
+@pytest.mark.parametrize("runs_in", ["thread", "process"])
+@both_loops
+async def test_but_not_in_threads_or_processes(runs_in: Any) -> None:
+    collector = Collector("wrong", handlers.wrong, runs_in=runs_in)
+    async with CollectorQueue([collector], workers=1) as queue:
+        assert isinstance(await collector.process(Payload(1)), Error)
+        await queue.publisher.request(1)
+    with pytest.raises(QueueNotStarted):
+        await collector.process(Payload(1))

@@ -97,7 +97,7 @@ cdef class Branch(Driver):
         self.core.on_written_off(self)
         return 0
 
-    cdef int disown(self) except -1:
+    cpdef int disown(self) except -1:
         """Its event was given up: what comes of it concerns nobody."""
         if not self.written_off and self.task is not None and not self.task.done():
             self.written_off = True

@@ -338,7 +338,7 @@ cdef class Collecting(Spreading):
         self.core.on_written_off(self)
         return 0
 
-    cdef int disown(self) except -1:
+    cpdef int disown(self) except -1:
         if self.gathering is not None:
             for branch in self.gathering.branches:
                 (<Branch>branch).disown()

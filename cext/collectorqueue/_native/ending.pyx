@@ -9,9 +9,9 @@ from libc.stdint cimport int64_t
 
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.door cimport BROKEN, CLOSED, DRAINING, OPEN
-from collectorqueue._native.event cimport ABORTED, OK, QUEUED, RUNNING, CollectorEvent
+from collectorqueue._native.event cimport ABORTED, OK, PART, QUEUED, RUNNING, CollectorEvent
 from collectorqueue._native.helping cimport waiting
-from collectorqueue._native.holders cimport Parts, events_of
+from collectorqueue._native.holders cimport Parts, Share, events_of
 from collectorqueue._native.intake cimport Intake
 from collectorqueue._native.results cimport Error
 from collectorqueue._native.seats cimport Seat
@@ -44,8 +44,12 @@ cdef class Ending(Intake):
         self.refuse_senders(QueueClosed.before_there_was_room())
 
     def rest(self):
-        """Nothing is left to do: no time is waited for."""
+        """Nothing is left to do: no time is waited for, and nobody's turn comes."""
+        cdef CollectorEvent run
         self.timers.stop()
+        for run in self.runs_held_back():
+            if run.flags & PART and (<Share>run.waiters).future is not None:
+                (<Share>run.waiters).future.cancel()    # a call of a custom router
 
     def break_down(self, why):
         """All consumers were lost: nothing can run. Everything queued is ABORTED."""

@@ -94,7 +94,8 @@ cdef class Gate(Holder):
     cdef int leave(self) except -1:
         """One that was let in is over."""
         self.taken -= 1
-        if self.held.used:
+        # A call may go on though its queue is gone.
+        if self.held.used and self.home.hub is not NULL:
             self.let_in(monotonic_ns())
         return 0
 

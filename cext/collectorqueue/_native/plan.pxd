@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.counters cimport Tally, count_ns
-from collectorqueue._native.event cimport Labelled
+from collectorqueue._native.event cimport Home, Labelled
 from collectorqueue._native.holders cimport Holder
 from collectorqueue._native.outlet cimport Outlet
 from collectorqueue._native.retrial cimport Retrial
@@ -48,8 +48,10 @@ cdef class Step(Labelled):
     cdef readonly Retrial retrial   # None: what fails is not tried again
     cdef readonly object convert    # (payload) -> payload; None: as they are
     cdef readonly bint validates    # that is tried when it is sent
+    cdef readonly bint removed      # from its queue
     cdef int64_t timeout_ns         # of one run; 0: none
-    cdef int64_t padding[3]         # to a multiple of 64 bytes, so that none straddles
+    cdef Home home                  # of the queue it was last run in
+    cdef int64_t padding[2]         # to a multiple of 64 bytes, so that none straddles
 
     cdef int run_over(self) except -1
 

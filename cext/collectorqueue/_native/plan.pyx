@@ -7,7 +7,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from collectorqueue._native.counters cimport forget_tally, free_tally, quantiles_of
-from collectorqueue._native.event cimport Labelled
+from collectorqueue._native.event cimport Hub, Labelled
 from collectorqueue._native.holders cimport Holder
 from collectorqueue._native.outlet cimport Outlet
 from collectorqueue._native.retrial cimport Retrial
@@ -73,9 +73,15 @@ cdef class Step(Labelled):
         self.outlet = outlet
         self.policies |= DIVERTS
 
-    def begin_anew(self):
+    def serves(self):
+        """Whether its queue may begin runs of it: it is there, and live."""
+        return (not self.removed and self.home is not None and self.home.hub is not NULL
+                and (<object>self.home.hub).is_live)
+
+    def begin_anew(self, Hub queue not None):
         """What it kept and counted in an earlier run of the queue is over, but for handlers
         that run on."""
+        self.home = queue.home
         self.ok = self.failed = 0
         self.peak_running = self.running
         forget_tally(&self.waits)

@@ -55,6 +55,7 @@ cdef class Index:
 
     def remove(self, Step step not None, topics):
         """Route to a step no longer."""
+        step.removed = True
         del self.steps[step.key]
         self.sinks.discard(step)
         for topic in topics:

@@ -13,7 +13,7 @@ cdef class Seat:
 
     cdef int abort(self, str why) except -1
     cdef int abort_item(self, CollectorEvent item, str why) except -1
-    cdef int disown(self) except -1
+    cpdef int disown(self) except -1
     cdef int collect_now(self, object caller) except -1
 
 

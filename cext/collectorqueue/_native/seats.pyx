@@ -28,7 +28,7 @@ cdef class Seat:
         """Take the one event that waits, and begin with it in the step of the calling task."""
         return 0
 
-    cdef int disown(self) except -1:
+    cpdef int disown(self) except -1:
         """Leave it to itself: what it still runs was given up."""
         return 0
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Self, final
 
-from collectorqueue._native.event import Labelled
+from collectorqueue._native.event import Hub, Labelled
 from collectorqueue._native.holders import Holder
 from collectorqueue._native.outlet import Outlet
 from collectorqueue._native.payload import Payload
@@ -83,7 +83,14 @@ class Step(Labelled):
     def validates(self) -> bool:
         """Its payloads are tried when they are sent."""
 
-    def begin_anew(self) -> None:
+    @property
+    def removed(self) -> bool:
+        """Its collector was, from its queue."""
+
+    def serves(self) -> bool:
+        """Whether its queue may begin runs of it: it is there, and live."""
+
+    def begin_anew(self, queue: Hub) -> None:
         """What it kept and counted in an earlier run of the queue is over, but for handlers
         that run on."""
 

@@ -12,6 +12,9 @@ from collectorqueue._native.sums import Sums
 class Seat:
     """What the core knows of a consumer."""
 
+    def disown(self) -> int:
+        """Leave it to itself: what it still runs was given up."""
+
 @disjoint_base
 class Seats(Sums):
     """The seats that consumers take, and give up."""

@@ -200,7 +200,7 @@ class Collector(Generic[In, Out]):
         self.is_async: bool = is_async(processor)
         self.takes_context: bool = takes_two(processor)
         self.is_inline: bool = runs_in == "loop" and not self.is_async
-        self.step: Step | None = None  # set while it is registered with a running queue
+        self.step: Step | None = None  # that of the last queue it was started in
         self._limited: dict[Step, Callable[[], None]] = {}
 
     @property
@@ -246,11 +246,15 @@ class Collector(Generic[In, Out]):
 
         With all its policies: it waits for its limits, and is timed and tried again, while
         the router's consumer waits; a batch is one of one. Returns its result, whatever the
-        handler raises. Raises the caller's own cancellation, and QueueNotStarted for a
-        collector in threads or processes that no queue runs.
+        handler raises: an UnknownKey from when the collector is removed, QueueClosed from
+        when its queue gives up what runs. Raises the caller's own cancellation, which a call
+        that waits for a limit gets then, too. Without a queue that runs it is called as it
+        is; QueueNotStarted if it is one in threads or processes.
         """
         # By the caller's queue: one collector may belong to several.
-        step = step_of(self) or self.step
+        step, own = step_of(self), self.step
+        if step is None and own is not None and (own.serves() or own.removed):
+            step = own
         if step is None:
             if self.runs_in != "loop":
                 raise QueueNotStarted(f"collector {self.key!r} has no queue to run it")
@@ -262,7 +266,7 @@ class Collector(Generic[In, Out]):
             if isinstance(result, Ok) or step.retrial is None:
                 return result
             wait = step.retrial.next_wait(result, attempts)
-            if wait is None:
+            if wait is None or not step.serves():
                 return tried(result, attempts)
             await asyncio.sleep(wait)
 

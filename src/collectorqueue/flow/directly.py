@@ -15,7 +15,7 @@ from collectorqueue._native.lot import wire_of
 from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
 from collectorqueue._native.results import Error, Ok, failure_of, result_of
-from collectorqueue.errors import RunTimeout
+from collectorqueue.errors import CollectorQueueError, QueueClosed, RunTimeout, UnknownKey
 from collectorqueue.flow.context import Context
 from collectorqueue.flow.policies import Batch
 
@@ -40,7 +40,14 @@ async def run_once(
     collector: Runnable, step: Step | None, payload: Payload[Any]
 ) -> Ok[Any] | Error:
     """One run; raises nothing but the caller's own cancellation."""
-    batches = None if step is None else await pass_gates(step)
+    batches = None
+    if step is not None:
+        if step.serves():
+            events, batches = await pass_gates(step)
+            if not step.serves():  # any more
+                give_back(events, batches)
+        if not step.serves():
+            return Error(why_not(step))
     task = asyncio.current_task()
     cancelling = task.cancelling() if task else 0
     begun = time.monotonic_ns()
@@ -77,6 +84,13 @@ async def run_once(
     return result
 
 
+def why_not(step: Step) -> CollectorQueueError:
+    """It does not serve."""
+    if step.removed:
+        return UnknownKey(f"collector {step.key!r} was removed", step.key)
+    return QueueClosed(f"the queue of collector {step.key!r} is closed")
+
+
 def runs_now(task: asyncio.Task[Any] | None) -> bool:
     """Whether it is this task's turn: a coroutine may be closed in anyone's, or in none."""
     try:
@@ -85,21 +99,28 @@ def runs_now(task: asyncio.Task[Any] | None) -> bool:
         return False
 
 
-async def pass_gates(step: Step) -> Gate | None:
-    """Wait for one's turn; the gate of batches is to be left by the caller, the other is
-    when the step has ended."""
+async def pass_gates(step: Step) -> tuple[Gate | None, Gate | None]:
+    """Wait for one's turn at both gates: that of events, which is left when the step has
+    ended, and that of batches, which is to be left by the caller."""
     gate, batching = step.gate, step.batching
-    if isinstance(gate, Gate):
-        await pass_gate(gate)
+    events = gate if isinstance(gate, Gate) else None
     batches = batching.gate if isinstance(batching, Batching) else None
+    if events is not None:
+        await pass_gate(events)
     if batches is not None:
         try:
             await pass_gate(batches)
         except BaseException:
-            if isinstance(gate, Gate):
-                gate.give_back()
+            give_back(events)
             raise
-    return batches
+    return events, batches
+
+
+def give_back(*gates: Gate | None) -> None:
+    """The call that they let in is not made."""
+    for gate in gates:
+        if gate is not None:
+            gate.give_back()
 
 
 async def pass_gate(gate: Gate) -> None:

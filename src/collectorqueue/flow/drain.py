@@ -99,7 +99,7 @@ class Drain:
         await self._finish_letters()
         self._stop_scaling()
         await self._pool.stop()
-        core.disown_running()
+        self._pool.disown_running()
         return Remains(tuple(late), tuple(described))
 
     async def _grace(self) -> None:

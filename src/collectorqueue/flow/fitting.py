@@ -28,7 +28,7 @@ Measure = Callable[[Any], int]
 def fit(step: Step, core: Core, measure: Measure, converters: Converters) -> None:
     """Let a step keep its collector's policies; `measure` gives a value's bytes."""
     collector: Collector = step.collector
-    step.begin_anew()
+    step.begin_anew(core)
     retry = collector.retry
     if retry is not None:
         step.try_again(

@@ -67,7 +67,7 @@ class ConsumerPool:
         self._context = context
         self._on_broken = on_broken
         self._consumers: dict[asyncio.Task[None], Consumer] = {}
-        self._branches: set[asyncio.Task[None]] = set()
+        self._branches: dict[asyncio.Task[None], Branch] = {}
         self._numbers = itertools.count(1)
         self.written_off = 0  # runs that went on after their timeout
         self._missing = 0  # consumers that ended without being told to
@@ -127,6 +127,12 @@ class ConsumerPool:
         ]:
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
 
+    def disown_running(self) -> None:
+        """What still runs was given up: it must not touch what comes after this run."""
+        self._core.disown_running()
+        for branch in self._branches.values():
+            branch.disown()  # also one whose consumer was cancelled, and is no more
+
     def _start(self, only: CollectorEvent | None) -> None:
         consumer = Consumer(self._core, self._start_branch, only)
         # asyncio's own Task, past any task factory: the machine relies on how it steps.
@@ -142,8 +148,8 @@ class ConsumerPool:
     def _start_branch(self, branch: Branch, context: contextvars.Context) -> None:
         task = CollectTask(branch, loop=self._loop, context=context, **EAGERLY)
         if not task.done():
-            self._branches.add(task)
-            task.add_done_callback(self._branches.discard, context=self._context)
+            self._branches[task] = branch
+            task.add_done_callback(self._branches.pop, context=self._context)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         consumer = self._consumers.pop(task, None)
