@@ -229,10 +229,11 @@ class CollectorQueue(Standing):
 
     async def add_collector(self, collector: Collector) -> None:
         """Enter a collector's lifecycle, then route to it; before that, the same for a
-        `dead_letter` collector of its own.
+        `dead_letter` collector of its own. One that is being removed is waited for.
 
         Raises DuplicateKey, QueueClosed if the queue is closed meanwhile, QueueNotStarted
-        while it is being started, and what the lifecycle raises; it is not registered then.
+        while it is being started, WouldDeadlock in a handler if the same is still being
+        removed, and what the lifecycle raises; it is not registered then.
         """
         if self._starting is not None:
             raise QueueNotStarted(
@@ -256,10 +257,14 @@ class CollectorQueue(Standing):
         """Stop routing to a collector at once, wait for its running work, exit its lifecycle.
 
         Events that are queued for it end UNROUTED, or with an UnknownKey among their
-        results. Raises UnknownKey, WouldDeadlock in a handler of this queue, and what the
-        lifecycle's exit raises.
+        results. Raises UnknownKey, QueueNotStarted while the queue is being started,
+        WouldDeadlock in a handler of this queue, and what the lifecycle's exit raises.
         """
         self._registry.known(key)
+        if self._starting is not None:
+            raise QueueNotStarted(
+                "the queue is being started: remove a collector before that, or after"
+            )
         if self._core.is_inside():
             raise WouldDeadlock("a handler cannot wait until a collector is at rest")
         step = self._registry.remove(key)

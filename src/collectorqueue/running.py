@@ -11,7 +11,7 @@ import contextvars
 import logging
 from collections import deque
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -24,7 +24,7 @@ from collectorqueue.admin.metrics import Gauge, Ledger, PolicyStats
 from collectorqueue.admin.observers import DeadLettered, Observers
 from collectorqueue.admin.report import Reporter
 from collectorqueue.admin.scaler import PoolScaler, PoolState
-from collectorqueue.errors import QueueClosed, WrongLoop
+from collectorqueue.errors import QueueClosed, WouldDeadlock, WrongLoop
 from collectorqueue.flow.collector import Collector
 from collectorqueue.flow.deadletters import DeadLetter, DeadLetters
 from collectorqueue.flow.drain import Drain
@@ -61,6 +61,13 @@ class DrainReport(msgspec.Struct, frozen=True):
     """How long the drain took."""
     complete: bool = True
     """False for what `close()` returns inside a handler: the drain goes on."""
+
+
+class Removal(NamedTuple):
+    """A collector that is removed, and leaves its lifecycle when it may."""
+
+    collector: Collector
+    may_leave: asyncio.Event
 
 
 def log_failed_exit(error: BaseException) -> None:
@@ -110,8 +117,7 @@ class Running:
         )
         self._tenures: dict[str, Tenure] = {}
         self._tenure_tasks: set[asyncio.Task[Any]] = set()  # those that are left, too
-        # Who leaves, and what lets it go on though something of it runs.
-        self._leaving: dict[asyncio.Task[BaseException | None], asyncio.Event] = {}
+        self._leaving: dict[asyncio.Task[BaseException | None], Removal] = {}
         self._has_given_up = False  # what still runs by then
         self._reporter: Reporter | None = None
         self.gauge: Gauge
@@ -225,19 +231,46 @@ class Running:
     async def take_on(self, steps: list[Step]) -> list[Tenure | None]:
         """Have collectors that come late ready, in order; their lifecycles, all entered.
 
-        Raises what those raise, or QueueClosed; those entered before are left then.
+        Waits for those of them that are still being removed. Raises what lifecycles raise,
+        QueueClosed, or WouldDeadlock; those entered before are left then.
         """
+        await self._until_left({step.collector for step in steps})
         tenures: list[Tenure | None] = []
+        bound: list[Step] = []
         try:
             for step in steps:
                 tenures.append(await self.enter(step.collector))
+                self._check_open()
                 await self.bind_late(step)
-            if not self._core.is_open:
-                raise QueueClosed("the queue was closed while a collector was being added")
+                bound.append(step)
+            self._check_open()
         except BaseException:
-            await self._leave(exit_in_reverse(tenures))
+            await self._leave(self._undo(bound, tenures))
             raise
         return tenures
+
+    async def _until_left(self, collectors: set[Collector]) -> None:
+        leaving = [
+            task for task, each in self._leaving.items() if each.collector in collectors
+        ]
+        if leaving and self._core.is_inside():
+            raise WouldDeadlock("a handler cannot wait until a collector is at rest")
+        if leaving:
+            await asyncio.wait(leaving)
+
+    def _check_open(self) -> None:
+        # Of this run: by now the queue may have been started again.
+        if self.closing is not None or not self._core.is_open:
+            raise QueueClosed("the queue was closed while a collector was being added")
+
+    async def _undo(
+        self, bound: list[Step], tenures: list[Tenure | None]
+    ) -> list[BaseException]:
+        errors = []
+        for step in reversed(bound):
+            step.collector.forget(step)
+            errors.append(await self.workforce.let_go(step.key))
+        return [each for each in errors if each is not None] + await exit_in_reverse(tenures)
 
     async def bind_late(self, step: Step) -> None:
         """Let a collector's step run that was added to a running queue.
@@ -248,10 +281,12 @@ class Running:
             await self.workforce.take_on(step)
         self.bind(step)
 
-    def _note_bad(self, event: CollectorEvent) -> None:
+    def _note_bad(
+        self, event: CollectorEvent, route: Step | tuple[Step, ...] | None
+    ) -> None:
         self._failures.note(event)
         if event.outcome is Outcome.FAILED:
-            self._letters.note(event)
+            self._letters.note(event, route)
 
     async def _finish_letters(self) -> None:
         await self._letters.finish(self.drain.deadline)
@@ -302,20 +337,20 @@ class Running:
         The task returns what that raised.
         """
         tenure = self._tenures.pop(step.key, None)
-        at_rest = asyncio.Event()
+        removal = Removal(step.collector, asyncio.Event())
         if self._has_given_up:
-            at_rest.set()
+            removal.may_leave.set()
 
         async def leave() -> BaseException | None:
-            step.when_at_rest(at_rest.set)
-            await at_rest.wait()
+            step.when_at_rest(removal.may_leave.set)
+            await removal.may_leave.wait()
             step.collector.on_limits_changed(step, None)
             if tenure is None:
                 return await self.workforce.let_go(step.key)
             return await tenure.exit()
 
         task = self.loop.create_task(leave(), name=f"collectorqueue removal {step.key}")
-        self._leaving[task] = at_rest
+        self._leaving[task] = removal
         task.add_done_callback(self._leaving.pop)
         return task
 
@@ -324,8 +359,8 @@ class Running:
         errors: list[BaseException] = []
         # What ran has been given up by now: time to leave lifecycles, not to work.
         self._has_given_up = True
-        for at_rest in self._leaving.values():
-            at_rest.set()
+        for removal in self._leaving.values():
+            removal.may_leave.set()
         await self._finish_removals()
         expired = None if self.closing is None else self.drain.deadline.expired
         errors += await self.workforce.stop(LEAVE_S, expired)

@@ -18,7 +18,7 @@ from tests.faults.harness import (
     me,
     script,
 )
-from tests.support import Gate, both_loops, ticks, until
+from tests.support import Gate, both_loops, ticks, until, virtual
 
 
 async def answer(payload: Payload[Any]) -> Any:
@@ -464,4 +464,39 @@ async def test_waiting_for_all_on_a_failed_queue_says_so() -> None:
         error = waiting.exception()
         assert error is None or isinstance(error, QueueFailed), error
         await event.wait(timeout=5)
+    assert_closed(queue)
+
+
+@virtual
+async def test_one_that_is_cancelled_beside_one_in_its_handlers_timeout_is_replaced() -> (
+    None
+):
+    """A timeout's own cancellation is one of nobody else, and of an earlier turn."""
+
+    async def slow(payload: Payload[Any]) -> str:
+        try:
+            await asyncio.sleep(10)
+        finally:
+            await asyncio.sleep(5)
+        return "slept"
+
+    async def limited(payload: Payload[Any]) -> str:
+        try:
+            async with asyncio.timeout(1):
+                return await slow(payload)
+        except TimeoutError:
+            return "late"
+
+    queue = CollectorQueue(
+        [Collector("limited", limited)], max_consumers=2, autoscale=False
+    )
+    async with queue:
+        first = await queue.publisher.send(1)
+        await asyncio.sleep(2)
+        (idle,) = [task for task in consumer_tasks() if not task.cancelling()]
+        idle.cancel()
+        await ticks(5)
+        assert idle.cancelled()
+        second = await queue.publisher.send(2)
+        assert (await first).first() == (await second).first() == Ok("late")
     assert_closed(queue)

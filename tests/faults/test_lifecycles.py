@@ -28,6 +28,7 @@ from collectorqueue.errors import (
     QueueClosed,
     QueueNotStarted,
     UnknownKey,
+    WouldDeadlock,
 )
 from collectorqueue.flow.pool import ConsumerPool
 from tests.faults.harness import assert_closed, assert_serves, consumer_tasks, me
@@ -786,3 +787,148 @@ async def test_however_often_it_is_cancelled_all_that_were_entered_are_left(
     assert entered and len(diary.lines) == 2 * len(entered)
     await queue.close(0)
     assert_closed(queue)
+
+
+# -- at awkward moments ---------------------------------------------------------------
+
+
+@virtual
+async def test_one_that_is_entered_as_the_queue_is_closed_and_started_again_is_left() -> (
+    None
+):
+    diary = Diary()
+    entering = Gate()
+
+    @asynccontextmanager
+    async def slow(ctx: Context) -> AsyncIterator[None]:
+        await entering(Payload(None))
+        diary.lines.append("slow enters")
+        yield
+        diary.lines.append("slow exits")
+
+    queue = CollectorQueue([Collector("a", Log())])
+    await queue.start()
+    late = Collector("slow", Log(), lifecycle=slow)
+    adding = asyncio.create_task(queue.add_collector(late))
+    await ticks(3)
+    await queue.close()
+    async with queue:
+        entering.open()
+        with pytest.raises(QueueClosed):
+            await adding
+        assert diary.lines == ["slow enters", "slow exits"]
+        assert list(queue.collectors) == ["a"]
+        await queue.add_collector(late)
+        await assert_serves(queue, keys="slow")
+    assert diary.lines == ["slow enters", "slow exits"] * 2
+    assert_closed(queue)
+
+
+@both_loops
+async def test_none_is_removed_while_the_queue_is_being_started() -> None:
+    diary = Diary()
+    queue = CollectorQueue([diary.collector("a"), diary.collector("b")])
+    starting = asyncio.create_task(queue.start())
+    await until(lambda: "a enters" in diary.lines)
+    with pytest.raises(QueueNotStarted, match="being started"):
+        await queue.remove_collector("a")
+    await starting
+    await queue.close()
+    assert diary.lines == ["a enters", "b enters", "b exits", "a exits"]
+
+
+@pytest.mark.parametrize("by", ["close", "cancel"])
+@both_loops
+async def test_one_that_does_not_mind_being_cancelled_is_left(by: str) -> None:
+    lines: list[str] = []
+
+    @asynccontextmanager
+    async def undisturbed(ctx: Context) -> AsyncIterator[None]:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        lines.append("entered")
+        yield
+        lines.append("left")
+
+    queue = CollectorQueue()
+    collector = Collector("a", Log(), lifecycle=undisturbed)
+    if by == "close":
+        await queue.add_collector(collector)
+        starting = asyncio.create_task(queue.start())
+        await ticks(3)
+        await queue.close(timeout=0)
+        with pytest.raises(QueueClosed):
+            await starting
+    else:
+        async with queue:
+            adding = asyncio.create_task(queue.add_collector(collector))
+            await ticks(3)
+            adding.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await adding
+    assert lines == ["entered", "left"]
+    assert_closed(queue)
+
+
+@pytest.mark.parametrize("runs_in", ["loop", "process"])
+@both_loops
+async def test_one_that_could_not_be_added_belongs_to_no_queue(runs_in: Any) -> None:
+    """It was ready; the collector whose dead letters it gets was not."""
+    diary = Diary(fail_enter="b")
+    if runs_in == "loop":
+        sink = diary.collector("sink", max_concurrency=1)
+        collector = diary.collector("b", dead_letter=sink)
+        async with CollectorQueue([Collector("a", Log())]) as queue:
+            with pytest.raises(ValueError, match="enter b"):
+                await queue.add_collector(collector)
+            assert diary.lines == ["sink enters", "b fails to enter", "sink exits"]
+            sink.max_concurrency = 2
+            assert (await sink.process(Payload(1))).ok()
+            assert "sink" not in queue.metrics.collectors
+            diary.fail_enter = ""
+            await queue.add_collector(collector)
+            await assert_serves(queue, keys="b")
+        return
+    gate = Gate()
+    late = Collector("late", len, runs_in="process", max_concurrency=1)
+    queue = CollectorQueue([Collector("gate", gate)], workers=1)
+    await queue.start()
+    await queue.publisher.send(1)
+    await ticks(3)
+    closing = asyncio.create_task(queue.close(None))
+    await ticks(3)
+    with pytest.raises(QueueClosed):
+        await queue.add_collector(late)
+    gate.open()
+    await closing
+    late.max_concurrency = 2  # it can be set: nobody runs it
+
+
+@virtual
+async def test_one_that_is_still_being_removed_is_left_before_it_is_entered_again() -> None:
+    diary = Diary()
+    gate = Gate()
+    collector = diary.collector("a", gate, max_concurrency=1)
+    errors: list[BaseException] = []
+
+    async def adds(payload: Payload[Any]) -> None:
+        try:
+            await queue.add_collector(collector)
+        except WouldDeadlock as error:
+            errors.append(error)
+
+    async with CollectorQueue([collector, Collector("adds", adds)]) as queue:
+        await queue.publisher.send(1, keys="a")
+        await until(lambda: gate.started)
+        removing = asyncio.create_task(queue.remove_collector("a"))
+        await ticks(3)
+        await queue.publisher.request(1, keys="adds")
+        assert len(errors) == 1
+        adding = asyncio.create_task(queue.add_collector(collector))
+        await ticks(9)
+        assert not adding.done()
+        gate.open()
+        await removing
+        await adding
+        await assert_serves(queue, keys="a")
+    assert diary.lines == ["a enters", "a exits"] * 2

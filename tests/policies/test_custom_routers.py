@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -435,3 +436,165 @@ async def test_but_not_in_threads_or_processes(runs_in: Any) -> None:
         await queue.publisher.request(1)
     with pytest.raises(QueueNotStarted):
         await collector.process(Payload(1))
+
+
+@virtual
+async def test_of_several_queues_one_that_runs_counts() -> None:
+    gate = Gate()
+    shared = Collector("shared", gate, max_concurrency=1)
+    one, other = CollectorQueue([shared]), CollectorQueue([shared])
+    async with one:
+        async with other:
+            await other.remove_collector("shared")
+        calls = [asyncio.create_task(shared.process(Payload(n))) for n in range(3)]
+        await ticks(5)
+        assert gate.started == [0]
+        gate.open()
+        assert await asyncio.gather(*calls) == [Ok(0), Ok(1), Ok(2)]
+
+
+# -- calls that go on though their queue is over, or gone --------------------------------
+
+
+@virtual
+async def test_a_router_that_was_given_up_runs_nothing_any_more() -> None:
+    tenant = Tenant()
+    results: list[Any] = []
+
+    class Stubborn(Router):
+        async def handle_event(self, payload: Payload[Any]) -> ResultList:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                await asyncio.sleep(10)
+            results.append(await tenant.collector.process(payload))
+            return ResultList(results)
+
+    queue = CollectorQueue([tenant.collector], Stubborn)
+    await queue.start()
+    await queue.publisher.send(1)
+    await ticks(5)
+    report = await queue.close(timeout=0)
+    assert len(report.abandoned) == 1
+    await asyncio.sleep(20)
+    assert isinstance(results[0].err, QueueClosed)
+    assert tenant.ran == []
+
+
+@pytest.mark.parametrize("is_batched", [False, True])
+@virtual
+async def test_a_limit_is_kept_over_a_restart(is_batched: bool) -> None:
+    gate = Gate()
+    collector = Collector(
+        "c",
+        (lambda payloads: gate(payloads[0])) if is_batched else gate,
+        max_concurrency=1,
+        batch=Batch(1) if is_batched else None,
+    )
+    queue = CollectorQueue([collector])
+    async with queue:
+        call = asyncio.create_task(collector.process(Payload("of before")))
+        await ticks(5)
+    async with queue:
+        events = [await queue.publisher.send(n) for n in range(2)]
+        await ticks(9)
+        assert gate.started == ["of before"]
+        gate.open()
+        await call
+        await queue.publisher.wait()
+        assert gate.started == ["of before", 0, 1]
+        assert {event.outcome for event in events} == {Outcome.OK}
+
+
+def dropped(queue: list[CollectorQueue]) -> None:
+    """The only reference to a queue is given up, and what it was is gone: asyncio tells of
+    consumers whose tasks were destroyed, and nobody may keep what it tells."""
+    queue.clear()
+    gc.collect()
+
+
+@pytest.mark.parametrize("is_batched", [False, True])
+def test_calls_at_a_limit_end_when_their_queue_is_gone(is_batched: bool) -> None:
+    gate = Gate()
+
+    async def main() -> None:
+        collector = Collector(
+            "c",
+            (lambda payloads: gate(payloads[0])) if is_batched else gate,
+            max_concurrency=1,
+            batch=Batch(1) if is_batched else None,
+        )
+        queue = [CollectorQueue([collector])]
+        await queue[0].start()
+        calls = [asyncio.create_task(collector.process(Payload(n))) for n in range(3)]
+        await ticks(5)
+        dropped(queue)
+        gate.open()
+        await asyncio.wait(calls)
+        assert calls[0].result().ok()
+        assert all(call.cancelled() for call in calls[1:])
+
+    asyncio.run(main())
+
+
+def test_a_call_that_is_let_in_as_its_queue_goes_is_not_made() -> None:
+    """It has passed the gate of events, and comes to that of batches."""
+    ran: list[int] = []
+
+    async def main() -> None:
+        collector = Collector(
+            "c", lambda payloads: ran.append(1), max_concurrency=1, batch=Batch(3)
+        )
+        queue = [CollectorQueue([collector])]
+        await queue[0].start()
+        collector.rate_limit = RateLimit(5, burst=1)
+        assert await collector.process(Payload(0))
+        call = asyncio.create_task(collector.process(Payload(1)))
+        await ticks(5)
+        loop = asyncio.get_running_loop()
+        # In one turn: the rate lets it in, and then the queue goes.
+        loop.call_soon(time.sleep, 0.25)
+        loop.call_later(0.22, dropped, queue)
+        assert isinstance((await call).err, QueueClosed)
+
+    asyncio.run(main())
+    assert ran == [1]
+
+
+@virtual
+async def test_calls_at_a_limit_keep_no_batch_from_being_handed_over() -> None:
+    gate, seen = Gate(), []
+    limited = Collector("limited", gate, max_concurrency=1)
+    batch = Collector("batch", seen.extend, batch=Batch(100, wait=60))
+    queue = CollectorQueue([limited, batch])
+    await queue.start()
+    calls = [asyncio.create_task(limited.process(Payload(n))) for n in range(2)]
+    await ticks(5)
+    event = await queue.publisher.send(1, keys="batch")
+    report = await queue.close(timeout=5)
+    assert event.outcome is Outcome.OK
+    assert report.seconds == 0
+    gate.open()
+    await asyncio.wait(calls)
+
+
+# -- what they may answer ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", [["unhashable"], 7, None])
+@both_loops
+async def test_strange_keys_cost_their_own_event_only(key: Any) -> None:
+    class Strange(Router):
+        async def handle_event(self, payload: Payload[Any]) -> ResultList:
+            return ResultList([Error(ValueError())], [key])
+
+    letters: list[Any] = []
+    queue = CollectorQueue(
+        [Collector("c", str)], Strange, max_consumers=1, dead_letter=letters.append
+    )
+    async with queue:
+        for value in range(9):
+            event = await queue.publisher.send(value)
+            await event
+            assert event.outcome is Outcome.FAILED
+        assert len(letters) == 9

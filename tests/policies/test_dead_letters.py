@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -291,3 +292,94 @@ async def test_a_sink_may_be_false() -> None:
     async with CollectorQueue([collector], dead_letter=others) as queue:
         await queue.publisher.request(1)
     assert (len(drawer), len(others)) == (1, 0)
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+@pytest.mark.parametrize("several", [False, True])
+@virtual
+async def test_what_fails_after_its_collector_was_removed_goes_to_its_sink(
+    several: bool, is_replaced: bool
+) -> None:
+    own: list[Any] = []
+    others: list[Any] = []
+    gate = Gate()
+
+    async def fails(payload: Payload[Any]) -> None:
+        await gate(payload)
+        raise ValueError
+
+    collectors = [Collector("fails", fails, dead_letter=own.append)]
+    if several:
+        collectors.append(Collector("good", Clocked()))
+    async with CollectorQueue(collectors, dead_letter=others.append) as queue:
+        event = await queue.publisher.send(1)
+        await until(lambda: gate.started)
+        removing = asyncio.create_task(queue.remove_collector("fails"))
+        await ticks(3)
+        if is_replaced:
+            await queue.add_collector(
+                Collector("fails", Clocked(), dead_letter=others.append)
+            )
+        gate.open()
+        await event
+        await removing
+        assert [letter.payload.value for letter in own] == [1]
+        assert others == []
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+@virtual
+async def test_no_other_collector_gets_the_letters_of_a_sink_that_was_removed(
+    is_replaced: bool,
+) -> None:
+    other = Gate()
+    sink = Collector("sink", Clocked())
+    collectors = [sink, Collector("bad", bad, dead_letter=sink)]
+    async with CollectorQueue(collectors) as queue:
+        await queue.publisher.request(1, keys="bad")
+        await queue.remove_collector("sink")
+        if is_replaced:
+            await queue.add_collector(Collector("sink", other))
+        await queue.publisher.request(2, keys="bad")
+        await ticks(3)
+        assert [letter.payload.value for letter in queue.dead_letters] == [2]
+        assert other.started == []
+
+
+@virtual
+async def test_a_letter_whose_sink_fails_is_kept_though_its_collector_was_removed() -> None:
+    sink_gate = Gate()
+
+    async def fails_too(payload: Payload[Any]) -> None:
+        await sink_gate(payload)
+        raise OSError
+
+    sink = Collector("sink", fails_too)
+    collectors = [Collector("bad", bad, dead_letter=sink)]
+    async with CollectorQueue(collectors) as queue:
+        await queue.publisher.request(1, keys="bad")
+        await until(lambda: sink_gate.started)
+        await queue.remove_collector("bad")
+        sink_gate.open()
+        await queue.publisher.wait()
+        assert [letter.payload.value for letter in queue.dead_letters] == [1]
+
+
+@virtual
+async def test_handlers_and_sinks_that_do_not_end_share_one_grace() -> None:
+    async def stubborn(what: Any) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + 100
+        while loop.time() < end:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(end - loop.time())
+
+    collectors = [Collector("stubborn", stubborn), Collector("bad", bad)]
+    queue = CollectorQueue(collectors, dead_letter=stubborn)
+    await queue.start()
+    await queue.publisher.send(1)
+    await queue.publisher.request(1, keys="bad")
+    report = await queue.close(timeout=1)
+    assert report.seconds == pytest.approx(1.5)
+    assert len(queue.dead_letters) == 1
+    await asyncio.sleep(200)

@@ -15,7 +15,7 @@ cdef class Core(Ending):
 
     # what is done elsewhere
     cdef object on_freed            # (): a consumer is free, others wait; or None
-    cdef object on_bad_outcome      # (event): not OK
+    cdef object on_bad_outcome      # (event, route): not OK
     cdef object on_written_off      # (driver): its handler does not end, others go on
 
     # who listens; mostly None

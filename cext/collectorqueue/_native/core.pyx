@@ -23,7 +23,7 @@ from collectorqueue._native.holders cimport Bundle, Parts, Share, events_of, eve
 from collectorqueue._native.lanes cimport make_lane
 from collectorqueue._native.plan cimport Step
 from collectorqueue._native.postponed cimport too_late
-from collectorqueue._native.results cimport Error, Ok
+from collectorqueue._native.results cimport Error, Ok, ResultList
 from collectorqueue._native.router cimport Index
 from collectorqueue._native.seats cimport Seat
 from collectorqueue._native.sums cimport (
@@ -169,6 +169,7 @@ cdef class Core(Ending):
                     int64_t now) except -1:
         """Give an event its one outcome, count it, wake who waits."""
         cdef bint was_queued = event.state == QUEUED
+        cdef object route = event.route
         if event.state >= OK:
             return 0
         if self.tries:
@@ -183,8 +184,8 @@ cdef class Core(Ending):
         count_left(self, event.sent_ns, now)
         event.state = outcome
         event.end_ns = now
-        if event.route is not None and type(event.route) is not tuple:
-            event.route = (<Labelled>event.route).label
+        if route is not None:
+            event.route = labels_of(route, result)
         # An Ok is tracked if its value can be, and settling one must not cost a call.
         if not is_atomic((<Ok>result).value if type(result) is Ok else result):
             if type(result) is Ok or is_tracked(result):
@@ -207,7 +208,7 @@ cdef class Core(Ending):
         if self.barriers.standing:
             self.barriers.settled(event.id)
         if outcome != OK:
-            self.on_bad_outcome(event)
+            self.on_bad_outcome(event, route)
         if self.on_settled is not None:
             self.on_settled(event)
         if was_queued and self.parked:
@@ -273,6 +274,15 @@ cdef class Core(Ending):
         return found or event.state == RUNNING and self.elsewhere.cancel(event)
 
 
+cdef inline tuple labels_of(object route, object result):
+    """What an event that has ended keeps of its route: a kept event keeps no collector."""
+    if type(route) is not tuple:
+        return (<Labelled>route).label
+    if type(result) is ResultList:
+        return (<ResultList>result).labels
+    return tuple([(<Labelled>step).key for step in route])
+
+
 cdef int give_place_back(CollectorEvent run) except -1:
     """A run that its collector's limit had let in does not begin."""
     if run.flags & ADMITTED:
@@ -288,3 +298,8 @@ def step_of(collector):
         return None
     step = core_of(scope.event.home).index.steps.get(collector.key)
     return step if step is not None and step.collector is collector else None
+
+
+def is_called_by_a_handler():
+    """Whether a handler or router of any queue is calling, be its event over or not."""
+    return current_scope() is not None

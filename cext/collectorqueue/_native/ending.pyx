@@ -9,9 +9,9 @@ from libc.stdint cimport int64_t
 
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.door cimport BROKEN, CLOSED, DRAINING, OPEN
-from collectorqueue._native.event cimport ABORTED, OK, PART, QUEUED, RUNNING, CollectorEvent
+from collectorqueue._native.event cimport ABORTED, OK, QUEUED, RUNNING, CollectorEvent
 from collectorqueue._native.helping cimport waiting
-from collectorqueue._native.holders cimport Parts, Share, events_of
+from collectorqueue._native.holders cimport Holder, Parts, events_of, is_call
 from collectorqueue._native.intake cimport Intake
 from collectorqueue._native.results cimport Error
 from collectorqueue._native.seats cimport Seat
@@ -45,11 +45,9 @@ cdef class Ending(Intake):
 
     def rest(self):
         """Nothing is left to do: no time is waited for, and nobody's turn comes."""
-        cdef CollectorEvent run
         self.timers.stop()
-        for run in self.runs_held_back():
-            if run.flags & PART and (<Share>run.waiters).future is not None:
-                (<Share>run.waiters).future.cancel()    # a call of a custom router
+        for gate in self.gates:
+            (<Holder>gate).dismiss_calls()
 
     def break_down(self, why):
         """All consumers were lost: nothing can run. Everything queued is ABORTED."""
@@ -135,10 +133,14 @@ cdef class Ending(Intake):
             if not empty.done():
                 empty.set_result(None)
         elif (self.batches and self.phase == DRAINING and self.in_flight == 0
-                and not self.gates and not waiting(self)
+                and not self.holds_events() and not waiting(self)
                 and not self.is_waiting_for_time()):
             self.mind_batches()
         return 0
+
+    cdef bint holds_events(self) except -1:
+        """Whether any waits for its collector's limit."""
+        return any([not is_call(run) for gate in self.gates for run in (<Holder>gate).runs()])
 
     @property
     def is_open(self):

@@ -94,9 +94,11 @@ cdef class Gate(Holder):
     cdef int leave(self) except -1:
         """One that was let in is over."""
         self.taken -= 1
-        # A call may go on though its queue is gone.
-        if self.held.used and self.home.hub is not NULL:
-            self.let_in(monotonic_ns())
+        if not self.held.used:
+            return 0
+        if self.home.hub is NULL:       # a call has gone on though its queue is gone
+            return self.dismiss_calls()
+        self.let_in(monotonic_ns())
         return 0
 
     cdef int take_back(self) except -1:
@@ -137,11 +139,15 @@ cdef class Gate(Holder):
     def enter_call(self):
         """Wait for one's turn as a custom router does: a future of that, or None."""
         cdef int64_t now = monotonic_ns()
-        cdef Core core = core_of(self.home)
+        cdef Core core
         cdef CollectorEvent run
         cdef Share share
+        if self.home.hub is NULL:       # nobody would ring
+            self.take(now)
+            return None
         if self.enter(now):
             return None
+        core = core_of(self.home)
         share = Share.__new__(Share)
         share.future = core.create_future()
         run = CollectorEvent.__new__(CollectorEvent)

@@ -8,6 +8,7 @@ from collectorqueue._native.holders cimport Parts
 
 cdef class Gathering(Parts):
     cdef Core core
+    cdef tuple steps                # the event has only their labels once it has ended
     cdef list results               # None where still running; None itself: settled
     cdef list branches
     cdef dict converted             # by what made it: the payload, as some of them want it
@@ -34,4 +35,4 @@ cdef class Gathering(Parts):
     cdef int settle(self) except -1
 
 
-cdef Gathering gather(Core core, CollectorEvent event, Py_ssize_t parts)
+cdef Gathering gather(Core core, CollectorEvent event, tuple steps)

@@ -26,12 +26,13 @@ from collectorqueue._native.sums cimport count_free
 from collectorqueue.errors import EventAborted
 
 
-cdef Gathering gather(Core core, CollectorEvent event, Py_ssize_t parts):
+cdef Gathering gather(Core core, CollectorEvent event, tuple steps):
     cdef Gathering made = Gathering.__new__(Gathering)
     made.core = core
     made.event = event
-    made.missing = made.held = made.active = parts
-    made.results = [None] * parts
+    made.steps = steps
+    made.missing = made.held = made.active = len(steps)
+    made.results = [None] * made.missing
     made.branches = []
     return made
 
@@ -47,7 +48,7 @@ cdef class Gathering(Parts):
         cdef int again
         if self.results is None:
             return 0
-        step = self.event.route[at]
+        step = self.steps[at]
         if step.retrial is not None and not (gave_up or self.gave_up):
             run = None if self.runs is None else self.runs.get(at)
             if run is None and type(answer) is Error:
@@ -86,7 +87,7 @@ cdef class Gathering(Parts):
         cdef Share share = Share.__new__(Share)
         share.parts = self
         share.at = at
-        run = stand_in(self.event, self.event.route[at], PART, share)
+        run = stand_in(self.event, self.steps[at], PART, share)
         run.start_ns = self.event.start_ns
         return run
 
@@ -217,7 +218,6 @@ cdef class Gathering(Parts):
         if self.core.tries and self.runs is not None:
             for run in self.runs.values():
                 self.core.tries.pop(run, None)
-        labels = tuple([(<Step>step).key for step in self.event.route])
-        self.event.route = labels   # a kept event keeps no collector
+        labels = tuple([(<Step>step).key for step in self.steps])
         self.core.settle(self.event, outcome, sealed_list(results, labels), monotonic_ns())
         return 0

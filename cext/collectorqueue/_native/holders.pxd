@@ -13,6 +13,7 @@ cdef class Holder(Alarm):
     cdef int take_back(self) except -1
     cdef Py_ssize_t limit_reached(self) noexcept
     cdef int flush(self) except -1
+    cdef int dismiss_calls(self) except -1
     cdef list runs(self)
 
 
@@ -37,6 +38,7 @@ cdef class Bundle(Alarm):
     cdef bint abort_item(self, CollectorEvent event, str why) except -1
 
 
+cdef bint is_call(CollectorEvent run)
 cdef CollectorEvent stand_in(CollectorEvent event, object step, int kind, object what)
 cdef dict events_of(CollectorEvent run)
 cdef dict events_of_all(list runs)

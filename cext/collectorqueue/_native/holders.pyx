@@ -43,6 +43,14 @@ cdef class Holder(Alarm):
         """Nothing more will come: what waits for that need not."""
         return 0
 
+    cdef int dismiss_calls(self) except -1:
+        """The turn of those calls that wait here does not come."""
+        cdef CollectorEvent run
+        for run in self.runs():
+            if is_call(run):
+                (<Share>run.waiters).future.cancel()
+        return 0
+
     cdef list runs(self):
         """Those that wait here."""
         return []
@@ -79,6 +87,11 @@ cdef class Bundle(Alarm):
     cdef bint abort_item(self, CollectorEvent event, str why) except -1:
         """An event of it is given up while it runs; False: it was the last."""
         return True
+
+
+cdef bint is_call(CollectorEvent run):
+    """Whether it stands for a call of a custom router, and for no event."""
+    return run.flags & PART and (<Share>run.waiters).future is not None
 
 
 cdef CollectorEvent stand_in(CollectorEvent event, object step, int kind, object what):

@@ -49,7 +49,7 @@ cdef class Spreading(Driver):
         have to wait in a task of its own, or in another process."""
         cdef Py_ssize_t at
         cdef Py_ssize_t last = len(route) - 1
-        cdef Gathering gathering = gather(self.core, self.event, last + 1)
+        cdef Gathering gathering = gather(self.core, self.event, route)
         cdef Step step
         self.event.route = route
         self.gathering = gathering

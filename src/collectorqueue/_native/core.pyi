@@ -42,7 +42,7 @@ class Core(Ending):
         on_short: Callable[[], object],
         on_freed: Callable[[], object] | None,
         on_compensate: Callable[[CollectorEvent], object],
-        on_bad_outcome: Callable[[CollectorEvent], object],
+        on_bad_outcome: Callable[[CollectorEvent, Step | tuple[Step, ...] | None], object],
         on_written_off: Callable[[Any], object],
     ) -> None:
         """Accept events from now on, in this thread, for this loop."""
@@ -51,3 +51,5 @@ class Core(Ending):
         """How many seconds before its end an event was sent, and this error first came."""
 
 def step_of(collector: Any) -> Step | None: ...
+def is_called_by_a_handler() -> bool:
+    """Whether a handler or router of any queue is calling, be its event over or not."""

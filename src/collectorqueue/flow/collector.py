@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, Unpack, overload
 
-from collectorqueue._native.core import step_of
+from collectorqueue._native.core import is_called_by_a_handler, step_of
 from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
 from collectorqueue._native.results import Error, Ok, tried
@@ -20,7 +20,7 @@ from collectorqueue.flow.collectorchecks import (
     checked_topics,
 )
 from collectorqueue.flow.context import Context
-from collectorqueue.flow.directly import run_once
+from collectorqueue.flow.directly import run_once, why_not
 from collectorqueue.flow.policies import Batch, RateLimit, Retry
 from collectorqueue.flow.processors import is_async, takes_two
 
@@ -237,6 +237,12 @@ class Collector(Generic[In, Out]):
         if call is not None:
             self._limited[step] = call
 
+    def forget(self, step: Step) -> None:
+        """It has not come to be a step of its queue."""
+        self.on_limits_changed(step, None)
+        if self.step is step:
+            self.step = None
+
     def _tell_limits(self) -> None:
         for call in list(self._limited.values()):
             call()
@@ -248,14 +254,17 @@ class Collector(Generic[In, Out]):
         the router's consumer waits; a batch is one of one. Returns its result, whatever the
         handler raises: an UnknownKey from when the collector is removed, QueueClosed from
         when its queue gives up what runs. Raises the caller's own cancellation, which a call
-        that waits for a limit gets then, too. Without a queue that runs it is called as it
-        is; QueueNotStarted if it is one in threads or processes.
+        that waits for a limit gets then, too.
+
+        Called by neither a handler nor a router, and without a queue that runs it, it is
+        called as it is; QueueNotStarted if it is one in threads or processes. A call is no
+        event: `close()` waits for none but those of its handlers and routers.
         """
         # By the caller's queue: one collector may belong to several.
-        step, own = step_of(self), self.step
-        if step is None and own is not None and (own.serves() or own.removed):
-            step = own
+        step = step_of(self) or self._serving()
         if step is None:
+            if self.step is not None and is_called_by_a_handler():
+                return Error(why_not(self.step))  # it comes too late
             if self.runs_in != "loop":
                 raise QueueNotStarted(f"collector {self.key!r} has no queue to run it")
             return await run_once(self, None, payload)
@@ -269,6 +278,10 @@ class Collector(Generic[In, Out]):
             if wait is None or not step.serves():
                 return tried(result, attempts)
             await asyncio.sleep(wait)
+
+    def _serving(self) -> Step | None:
+        """Its step in a queue that runs it; the last of several."""
+        return next((step for step in reversed(self._limited) if step.serves()), None)
 
     def __repr__(self) -> str:
         topics = f", topics={list(self.topics)!r}" if self.topics else ""

@@ -22,7 +22,7 @@ from collectorqueue._native.event import CollectorEvent
 from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
 from collectorqueue._native.results import Error
-from collectorqueue.errors import QueueFull
+from collectorqueue.errors import QueueFull, UnknownKey
 from collectorqueue.flow.collector import Collector
 from collectorqueue.flow.deadline import Deadline
 from collectorqueue.quiet import contained, quietly
@@ -32,7 +32,6 @@ __all__ = ["KEPT", "DeadLetter", "DeadLetters"]
 log = logging.getLogger("collectorqueue.deadletters")
 
 KEPT = 1000  # letters that no sink has taken
-GRACE_S = 0.5  # that cancelled sinks have to end
 
 Sink = Collector | Callable[[Any], Any]
 
@@ -81,28 +80,43 @@ class DeadLetters:
         self._loop = loop
         self._context = context
         self._on_letter = on_letter
+        self._given_to: set[Collector] = set()
         self.under_way: dict[asyncio.Future[Any], DeadLetter] = {}
         self.count = 0
         self.lost = 0  # that fell out of those that are kept
 
-    def note(self, event: CollectorEvent) -> None:
-        """An event has ended FAILED: hand over what failed of it."""
+    def note(self, event: CollectorEvent, route: Step | tuple[Step, ...] | None) -> None:
+        """An event has ended FAILED, where it went: hand over what failed of it."""
         results = event.get_result()
         assert results is not None
+        # By what it went to: a collector may have been removed, or replaced, meanwhile.
+        steps = route if isinstance(route, tuple) else () if route is None else (route,)
+        collectors = {step.key: step.collector for step in steps}
         for key, result in results.items():
             if isinstance(result, Error):
-                self._note(event, key, result)
+                self._note(event, key, self._failed(key, collectors), result)
 
-    def _note(self, event: CollectorEvent, key: str | None, error: Error) -> None:
+    def _failed(self, key: object, collectors: dict[str, Any]) -> Collector | None:
+        """Which collector failed; None: a custom router did."""
+        if type(key) is not str:
+            return None  # a custom router may call its results anything
+        found = collectors.get(key)
+        if found is None and key in self._steps:
+            found = self._steps[key].collector
+        return found if isinstance(found, Collector) else None
+
+    def _note(
+        self, event: CollectorEvent, key: str | None, failed: Collector | None, error: Error
+    ) -> None:
         sink: Sink | None
         if isinstance(event.payload.value, DeadLetter):
             letter = event.payload.value
-            step = None if key is None else self._steps.get(key)
-            if step is None or step.collector is not self._sink_of(letter.collector):
+            if failed not in self._given_to:
                 return  # somebody's own business
             sink = None  # it has failed where it was to be kept
         else:
-            sink = self._sink_of(key)
+            own = None if failed is None else failed.dead_letter
+            sink = self._default if own is None else own
             if sink is None:
                 return
             letter = self._letter(event, key, error)
@@ -113,14 +127,6 @@ class DeadLetters:
         except BaseException as failure:
             self._keep(letter, failure)
             contained(failure)
-
-    def _sink_of(self, key: str | None) -> Sink | None:
-        """Where the letters of a collector go."""
-        step = None if key is None else self._steps.get(key)
-        own = None
-        if step is not None and isinstance(step.collector, Collector):
-            own = step.collector.dead_letter
-        return self._default if own is None else own
 
     def _letter(self, event: CollectorEvent, key: str | None, error: Error) -> DeadLetter:
         now = time.time()
@@ -134,7 +140,11 @@ class DeadLetters:
         if sink is None:
             raise QueueFull("its dead_letter collector failed", 0)
         if isinstance(sink, Collector):
-            self._core.send_straight(self._steps[sink.key], Payload(letter, keys=sink.key))
+            step = self._steps.get(sink.key)
+            if step is None or step.collector is not sink:
+                raise UnknownKey(f"its dead_letter {sink!r} was removed", sink.key)
+            self._given_to.add(sink)
+            self._core.send_straight(step, Payload(letter, keys=sink.key))
             return
         answer = self._context.copy().run(sink, letter)
         if inspect.isawaitable(answer):
@@ -168,7 +178,7 @@ class DeadLetters:
         for task in list(self.under_way):
             task.cancel()
         if self.under_way:
-            await asyncio.wait(set(self.under_way), timeout=GRACE_S)
+            await asyncio.wait(set(self.under_way), timeout=deadline.grace_s())
         for letter in self.under_way.values():
             self._keep(letter, TimeoutError("it did not end when it was cancelled"))
         self.under_way.clear()

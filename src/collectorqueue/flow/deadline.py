@@ -11,6 +11,8 @@ from typing import Any
 
 __all__ = ["Deadline"]
 
+GRACE_S = 0.5  # that what was cancelled has from then on, to clean up
+
 
 class Deadline:
     """Of one close; there is none until it is set.
@@ -44,11 +46,16 @@ class Deadline:
     def expire(self) -> None:
         """It has come."""
         if not self.expired.done():
+            self._when = min(self._when, self._loop.time())
             self.expired.set_result(None)
 
     def left_s(self) -> float:
         """Seconds until then; infinite without one."""
         return max(0.0, self._when - self._loop.time())
+
+    def grace_s(self) -> float:
+        """Seconds that are left of the grace after it."""
+        return max(0.0, self._when + GRACE_S - self._loop.time())
 
     async def reach(self, future: asyncio.Future[Any]) -> bool:
         """Wait for it, or until then; whether it is done. A cancellation makes that now."""

@@ -19,7 +19,7 @@ from collectorqueue.errors import CollectorQueueError, QueueClosed, RunTimeout, 
 from collectorqueue.flow.context import Context
 from collectorqueue.flow.policies import Batch
 
-__all__ = ["run_once"]
+__all__ = ["run_once", "why_not"]
 
 
 class Runnable(Protocol):
@@ -40,16 +40,15 @@ async def run_once(
     collector: Runnable, step: Step | None, payload: Payload[Any]
 ) -> Ok[Any] | Error:
     """One run; raises nothing but the caller's own cancellation."""
-    batches = None
-    if step is not None:
-        if step.serves():
-            events, batches = await pass_gates(step)
-            if not step.serves():  # any more
-                give_back(events, batches)
-        if not step.serves():
-            return Error(why_not(step))
     task = asyncio.current_task()
     cancelling = task.cancelling() if task else 0
+    if step is not None:
+        if step.serves():
+            gates = await pass_gates(step)
+            if not step.serves():  # any more
+                give_back(*gates)
+        if not step.serves():
+            return Error(why_not(step))
     begun = time.monotonic_ns()
     if step is not None:
         step.started()
@@ -79,8 +78,8 @@ async def run_once(
     finally:
         if step is not None:
             step.ended(good, time.monotonic_ns() - begun)
-        if batches is not None:
-            batches.leave_call()
+            if (batches := gate_of_batches(step)) is not None:
+                batches.leave_call()
     return result
 
 
@@ -102,9 +101,8 @@ def runs_now(task: asyncio.Task[Any] | None) -> bool:
 async def pass_gates(step: Step) -> tuple[Gate | None, Gate | None]:
     """Wait for one's turn at both gates: that of events, which is left when the step has
     ended, and that of batches, which is to be left by the caller."""
-    gate, batching = step.gate, step.batching
-    events = gate if isinstance(gate, Gate) else None
-    batches = batching.gate if isinstance(batching, Batching) else None
+    events = step.gate if isinstance(step.gate, Gate) else None
+    batches = gate_of_batches(step)
     if events is not None:
         await pass_gate(events)
     if batches is not None:
@@ -114,6 +112,12 @@ async def pass_gates(step: Step) -> tuple[Gate | None, Gate | None]:
             give_back(events)
             raise
     return events, batches
+
+
+def gate_of_batches(step: Step) -> Gate | None:
+    """It is another after the queue was started again, which counts what went on."""
+    batching = step.batching
+    return batching.gate if isinstance(batching, Batching) else None
 
 
 def give_back(*gates: Gate | None) -> None:

@@ -27,8 +27,6 @@ __all__ = ["Drain"]
 
 log = logging.getLogger("collectorqueue.drain")
 
-GRACE_S = 0.5  # that cancelled handlers have to clean up
-
 
 class Remains(msgspec.Struct, frozen=True):
     """What a drain could not bring to an end."""
@@ -105,7 +103,7 @@ class Drain:
     async def _grace(self) -> None:
         """Let what was cancelled end, for a moment."""
         try:
-            await asyncio.wait({self._core.emptied()}, timeout=GRACE_S)
+            await asyncio.wait({self._core.emptied()}, timeout=self.deadline.grace_s())
         except asyncio.CancelledError:
             return  # the program is ending: there is no more time
 

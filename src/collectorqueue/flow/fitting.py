@@ -67,7 +67,7 @@ class Limits:
         self._core = weakref.ref(core)  # a collector outlives its queue
         collector: Collector = step.collector
         is_batched_here = collector.batch is not None and collector.runs_in != "process"
-        self.of_batches = Gate(core) if is_batched_here else None
+        self.of_batches = Gate(core, step.running) if is_batched_here else None
         self._of_events: Gate | None = None
 
     def keep(self) -> None:

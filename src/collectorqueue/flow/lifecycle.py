@@ -31,6 +31,7 @@ class Tenure:
         try:
             await asyncio.shield(self._entered)
         except asyncio.CancelledError:
+            self._leave.set()  # in case it does not mind being cancelled
             self.task.cancel()
             await asyncio.wait([self.task])
             raise

@@ -32,17 +32,40 @@ CRASH_WINDOW_S = 5.0  # that make the queue give up
 EAGERLY: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
+class Turns:
+    """Of the loop, told apart as far as anybody asks which it is."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._number = 0
+        self._is_this = False
+
+    def this(self) -> int:
+        """A number of this turn."""
+        if not self._is_this:
+            self._is_this = True
+            self._loop.call_soon(self._is_over)
+        return self._number
+
+    def _is_over(self) -> None:
+        self._is_this = False
+        self._number += 1
+
+
 class CollectTask(asyncio.Task[None]):
     """A task that tells its driver of each cancellation, at the moment it is asked for."""
 
-    def __init__(self, driver: Consumer | Branch, **options: Any) -> None:
+    def __init__(self, driver: Consumer | Branch, turns: Turns, **options: Any) -> None:
         self._driver = driver
+        self._turns = turns
+        self.cancelled_in = -1  # which turn; -1: it was not
         driver.attach(self)
         super().__init__(driver, **options)
 
     def cancel(self, msg: Any = None) -> bool:
         accepted = super().cancel(msg)
         if accepted:
+            self.cancelled_in = self._turns.this()
             self._driver.note_cancel(self.cancelling())
         return accepted
 
@@ -66,12 +89,13 @@ class ConsumerPool:
         self._loop = loop
         self._context = context
         self._on_broken = on_broken
-        self._consumers: dict[asyncio.Task[None], Consumer] = {}
+        self._turns = Turns(loop)
+        self._consumers: dict[CollectTask, Consumer] = {}
         self._branches: dict[asyncio.Task[None], Branch] = {}
         self._numbers = itertools.count(1)
         self.written_off = 0  # runs that went on after their timeout
         self._missing = 0  # consumers that ended without being told to
-        self._lost = 0  # those of them that somebody else cancelled
+        self._lost: list[int] = []  # when somebody else cancelled those of them
         self._replacing = False
         self._stopping = False
         self._crashes: deque[float] = deque(maxlen=CRASHES + 1)
@@ -113,7 +137,7 @@ class ConsumerPool:
         )
         if isinstance(driver, Consumer):
             task = driver.current_task
-            assert task is not None
+            assert isinstance(task, CollectTask)
             self._ended(task)
 
     async def stop(self) -> None:
@@ -138,6 +162,7 @@ class ConsumerPool:
         # asyncio's own Task, past any task factory: the machine relies on how it steps.
         task = CollectTask(
             consumer,
+            self._turns,
             loop=self._loop,
             name=f"collectorqueue consumer {next(self._numbers)}",
             context=self._context.copy(),
@@ -146,12 +171,12 @@ class ConsumerPool:
         task.add_done_callback(self._ended, context=self._context)
 
     def _start_branch(self, branch: Branch, context: contextvars.Context) -> None:
-        task = CollectTask(branch, loop=self._loop, context=context, **EAGERLY)
+        task = CollectTask(branch, self._turns, loop=self._loop, context=context, **EAGERLY)
         if not task.done():
             self._branches[task] = branch
             task.add_done_callback(self._branches.pop, context=self._context)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: CollectTask) -> None:
         consumer = self._consumers.pop(task, None)
         if consumer is None:
             return  # written off before
@@ -167,7 +192,8 @@ class ConsumerPool:
             return
         if consumer.needs_successor:
             self._missing += 1
-            self._lost += consumer.lost
+            if consumer.lost:
+                self._lost.append(task.cancelled_in)
             if not self._replacing:
                 self._replacing = True
                 self._loop.call_soon(self._replace, context=self._context)
@@ -181,10 +207,14 @@ class ConsumerPool:
         """A turn later: have as many consumers as before, unless all were cancelled."""
         self._replacing = False
         missing, self._missing = self._missing, 0
-        lost, self._lost = self._lost, 0
-        staying = (each for each in self._consumers.values() if not each.is_cancelled)
+        lost, self._lost = self._lost, []
+        # A handler's own timeout is a cancellation too, until it is taken back.
+        stays = any(
+            not consumer.is_cancelled or task.cancelled_in not in lost
+            for task, consumer in self._consumers.items()
+        )
         why = ""
-        if missing == lost and not any(staying):
+        if missing == len(lost) and not stays:
             why = "all consumers were cancelled at once"
         elif (
             len(self._crashes) > CRASHES
