@@ -50,6 +50,8 @@ def test_numbers_beyond_all_bounds(fuzzer: ArgumentFuzzer) -> None:
 def test_names_that_no_file_can_have(fuzzer: ArgumentFuzzer) -> None:
     assert fuzzer.check(["demo", "x" * 300]) is Verdict.REFUSED
     assert fuzzer.check(["demo", "tree", "--out", "x" * 300]) is Verdict.REFUSED
+    assert fuzzer.check(["demo", "\ud800"]) is Verdict.REFUSED
+    assert fuzzer.check(["demo", "tree", "--out", "\ud800"]) is Verdict.REFUSED
 
 
 def test_random_arguments() -> None:

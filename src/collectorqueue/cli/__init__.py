@@ -61,7 +61,7 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument(
         "path",
         nargs="?",
-        type=Path,
+        type=_path,
         metavar="PATH",
         help="a folder or a file (default: this Python's standard library)",
     )
@@ -79,7 +79,7 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="the index (default: demo.sqlite in your cache folder)",
     )
@@ -132,6 +132,14 @@ def _run_pipe(arguments: argparse.Namespace) -> Exit:
         source=sys.stdin.fileno(),
         sink=sys.stdout.fileno(),
     )
+
+
+def _path(text: str) -> Path:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"no file can be called {text!r}") from None
+    return Path(text)
 
 
 def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
