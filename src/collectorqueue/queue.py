@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar, Unpack, overload
 from collectorqueue._native.core import Core
 from collectorqueue._native.door import Overflow
 from collectorqueue._native.lanes import QueueType
-from collectorqueue.admin.metrics import Metrics
+from collectorqueue.admin.metrics import Gauge, Metrics
 from collectorqueue.admin.observers import (
     DrainFinished,
     DrainStarted,
@@ -163,6 +163,7 @@ class CollectorQueue(Standing):
         self._running: Running | None = None
         self._starting: Running | None = None
         self._drain_report: DrainReport | None = None
+        self._gauge = Gauge(self._core)
         self._kept: deque[DeadLetter] = deque(maxlen=KEPT)
 
     # -- collectors ---------------------------------------------------------------
@@ -233,7 +234,7 @@ class CollectorQueue(Standing):
 
         Raises DuplicateKey, QueueClosed if the queue is closed meanwhile, QueueNotStarted
         while it is being started, WouldDeadlock in a handler if the same is still being
-        removed, and what the lifecycle raises; it is not registered then.
+        removed, WrongLoop, and what the lifecycle raises; it is not registered then.
         """
         if self._starting is not None:
             raise QueueNotStarted(
@@ -243,6 +244,7 @@ class CollectorQueue(Standing):
         if running is None:
             self._registry.add(collector)
             return
+        self._core.check_loop()
         steps = self._registry.steps_for(collector)
         self._registry.reserve(steps)
         try:
@@ -258,7 +260,8 @@ class CollectorQueue(Standing):
 
         Events that are queued for it end UNROUTED, or with an UnknownKey among their
         results. Raises UnknownKey, QueueNotStarted while the queue is being started,
-        WouldDeadlock in a handler of this queue, and what the lifecycle's exit raises.
+        WouldDeadlock in a handler of this queue, WrongLoop, and what the lifecycle's exit
+        raises.
         """
         self._registry.known(key)
         if self._starting is not None:
@@ -267,6 +270,8 @@ class CollectorQueue(Standing):
             )
         if self._core.is_inside():
             raise WouldDeadlock("a handler cannot wait until a collector is at rest")
+        if self._running is not None:
+            self._core.check_loop()
         step = self._registry.remove(key)
         if self._running is not None:
             # Once begun it goes on, though this call may be cancelled.
@@ -311,7 +316,9 @@ class CollectorQueue(Standing):
         second call joins the first and may only shorten it. If it is cancelled it aborts,
         finishes, and re-raises. Inside a handler, an async `dead_letter` function or a
         lifecycle it starts the drain and returns at once. Raises WrongLoop.
-        Raises an ExceptionGroup of what lifecycle exits raised, after all of them.
+        Raises an ExceptionGroup of what lifecycle exits raised, after all of them. They have
+        until the deadline, and 5 s at least (0.3 s in workers); what is not left by then is
+        cancelled: a TimeoutError.
         """
         if self._starting is not None:
             await self._starting.give_up_start()
@@ -349,6 +356,7 @@ class CollectorQueue(Standing):
             self.ledger, left.aborted, left.abandoned, running.loop.time() - begun
         )
         self._drain_report = report
+        self._gauge = running.gauge.at_rest()
         self._running = None
         self._observers.tell(DrainFinished(len(left.aborted), report.seconds))
         quietly(

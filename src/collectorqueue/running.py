@@ -45,7 +45,8 @@ __all__ = ["DrainReport", "Running", "log_failed_exit"]
 
 log = logging.getLogger("collectorqueue.queue")
 
-LEAVE_S = 0.3  # that workers have at least, to leave their lifecycles
+LEAVE_S = 5.0  # that there is at least, to leave lifecycles
+LEAVE_WORKERS_S = 0.3  # those in workers, which are killed then
 
 
 class DrainReport(msgspec.Struct, frozen=True):
@@ -73,12 +74,6 @@ class Removal(NamedTuple):
 def log_failed_exit(error: BaseException) -> None:
     """Of a lifecycle; for where another error is raised, or several are."""
     quietly(log, logging.ERROR, "a lifecycle failed to exit", exc_info=error)
-
-
-async def exit_in_reverse(tenures: Sequence[Tenure | None]) -> list[BaseException]:
-    """Leave lifecycles, whatever they raise; returns that."""
-    errors = [await each.exit() for each in reversed(tenures) if each is not None]
-    return [error for error in errors if error is not None]
 
 
 class Running:
@@ -119,6 +114,8 @@ class Running:
         self._tenure_tasks: set[asyncio.Task[Any]] = set()  # those that are left, too
         self._leaving: dict[asyncio.Task[BaseException | None], Removal] = {}
         self._has_given_up = False  # what still runs by then
+        self._time_is_up = self.loop.create_future()  # for lifecycles
+        self._timer: asyncio.TimerHandle | None = None
         self._reporter: Reporter | None = None
         self.gauge: Gauge
         watch(self)
@@ -270,7 +267,7 @@ class Running:
         for step in reversed(bound):
             step.collector.forget(step)
             errors.append(await self.workforce.let_go(step.key))
-        return [each for each in errors if each is not None] + await exit_in_reverse(tenures)
+        return [each for each in errors if each is not None] + await self._exit(tenures)
 
     async def bind_late(self, step: Step) -> None:
         """Let a collector's step run that was added to a running queue.
@@ -308,6 +305,8 @@ class Running:
         for step in self._core.index.steps.values():
             step.collector.on_limits_changed(step, None)
         self._stop_scaling()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._reporter is not None:
             self._reporter.stop()
         self._failures.close()
@@ -347,7 +346,7 @@ class Running:
             step.collector.on_limits_changed(step, None)
             if tenure is None:
                 return await self.workforce.let_go(step.key)
-            return await tenure.exit()
+            return await tenure.exit(self._time_is_up)
 
         task = self.loop.create_task(leave(), name=f"collectorqueue removal {step.key}")
         self._leaving[task] = removal
@@ -361,14 +360,32 @@ class Running:
         self._has_given_up = True
         for removal in self._leaving.values():
             removal.may_leave.set()
+        expired = None
+        if self.closing is not None:
+            expired = self.drain.deadline.expired
+            self._timer = self.loop.call_later(
+                LEAVE_S, expired.add_done_callback, self._end_time, context=self.context
+            )
         await self._finish_removals()
-        expired = None if self.closing is None else self.drain.deadline.expired
-        errors += await self.workforce.stop(LEAVE_S, expired)
+        errors += await self.workforce.stop(LEAVE_WORKERS_S, expired)
         while self._tenures:
             _, tenure = self._tenures.popitem()
-            errors += await exit_in_reverse([tenure])
+            errors += await self._exit([tenure])
         await self._finish_removals()  # those that began meanwhile
         return errors
+
+    async def _exit(self, tenures: Sequence[Tenure | None]) -> list[BaseException]:
+        """Leave lifecycles in reverse, whatever they raise; returns that."""
+        errors = [
+            await each.exit(self._time_is_up)
+            for each in reversed(tenures)
+            if each is not None
+        ]
+        return [error for error in errors if error is not None]
+
+    def _end_time(self, expired: asyncio.Future[None]) -> None:
+        if not self._time_is_up.done():
+            self._time_is_up.set_result(None)
 
     async def _finish_removals(self) -> None:
         while self._leaving:

@@ -38,6 +38,7 @@ class Standing:
     _starting: Running | None
     _drain_report: DrainReport | None
     _kept: deque[DeadLetter]
+    _gauge: Gauge  # while it does not run: what was last
 
     @property
     def publisher(self) -> EventPublisher:
@@ -52,9 +53,7 @@ class Standing:
     @property
     def metrics(self) -> Metrics:
         """A snapshot of counts, rates and averages; seconds."""
-        if self._running is None:
-            return Gauge(self._core).metrics()
-        return self._running.gauge.metrics()
+        return (self._gauge if self._running is None else self._running.gauge).metrics()
 
     @property
     def load(self) -> Load:
@@ -85,7 +84,7 @@ class Standing:
 
     @property
     def min_consumers(self) -> int:
-        """The smallest pool; can be set at any time. Raises ConfigError."""
+        """The smallest pool; can be set at any time. Raises ConfigError and WrongThread."""
         return self._options.min_consumers
 
     @min_consumers.setter
@@ -94,7 +93,7 @@ class Standing:
 
     @property
     def max_consumers(self) -> int:
-        """The largest pool; can be set at any time. Raises ConfigError.
+        """The largest pool; can be set at any time. Raises ConfigError and WrongThread.
 
         Consumers beyond it leave after the event they run.
         """
@@ -106,7 +105,8 @@ class Standing:
 
     @property
     def workers(self) -> int | tuple[int, int] | None:
-        """Worker processes, as given; can be set at any time. Raises ConfigError."""
+        """Worker processes, as given; can be set at any time. Raises ConfigError and
+        WrongThread."""
         return self._options.workers
 
     @workers.setter
@@ -114,6 +114,7 @@ class Standing:
         self._change(workers=count)
 
     def _change(self, **changed: Any) -> None:
+        self._core.check_thread(" and ".join(changed))
         self._options = options = msgspec.structs.replace(self._options, **changed)
         self._core.set_max_consumers(options.max_consumers)
         running = self._running or self._starting

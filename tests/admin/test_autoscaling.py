@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from collectorqueue import Collector, CollectorQueue, Payload
+from collectorqueue import Collector, CollectorQueue, Payload, RateLimit
 from collectorqueue.admin.autoscaler import Scaling
 from collectorqueue.admin.scaler import Decision, PoolState
-from collectorqueue.errors import ConfigError
+from collectorqueue.errors import ConfigError, WrongLoop, WrongThread
 from collectorqueue.flow.pool import ConsumerPool
 from tests.support import Gate, assert_closes, both_loops, ticks, virtual
 from tests.workers import handlers
@@ -379,3 +379,50 @@ async def test_a_timer_that_is_due_when_it_is_set(caplog: pytest.LogCaptureFixtu
             await queue.publisher.wait()
         assert policy.asked > 5
     assert "a scaling policy failed" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "bound", ["min_consumers", "max_consumers", "workers", "rate_limit", "max_concurrency"]
+)
+@both_loops
+async def test_no_bound_is_set_in_another_thread_while_the_queue_runs(bound: str) -> None:
+    collector = Collector("gate", Gate())
+    queue = CollectorQueue([collector], min_consumers=2, max_consumers=3)
+    what: Any = queue if hasattr(queue, bound) else collector
+    new = RateLimit(5) if bound == "rate_limit" else 2
+    before = getattr(what, bound)
+    async with queue:
+        with pytest.raises(WrongThread, match=f"{bound} is set in the thread"):
+            await asyncio.to_thread(setattr, what, bound, new)
+        assert getattr(what, bound) == before
+        setattr(what, bound, new)
+    await asyncio.to_thread(setattr, what, bound, before)
+
+
+@both_loops
+async def test_collectors_come_and_go_on_the_loop_of_the_queue_only() -> None:
+    def elsewhere(doing: Any) -> None:
+        with pytest.raises(WrongLoop):
+            asyncio.run(doing)
+
+    async with CollectorQueue([Collector("gate", Gate())]) as queue:
+        await asyncio.to_thread(elsewhere, queue.remove_collector("gate"))
+        await asyncio.to_thread(elsewhere, queue.add_collector(Collector("b", Gate())))
+        assert list(queue.collectors) == ["gate"]
+
+
+@virtual
+async def test_a_reason_that_is_no_text_is_made_one() -> None:
+    class Odd:
+        def on_send(self, now: float, state: PoolState) -> Decision:
+            return Decision(state.pool + 1, None, 7)  # type: ignore[arg-type]
+
+        on_finish = on_timer = on_send
+
+    gate = Gate()
+    queue = CollectorQueue([Collector("gate", gate)], max_consumers=2, scaling=Odd())
+    async with queue:
+        await queue.publisher.send_many(range(3))
+        await ticks(5)
+        assert queue.metrics.scaling.recent[-1].reason == "7"
+        gate.open()

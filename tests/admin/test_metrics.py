@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from collectorqueue import Collector, CollectorQueue, Metrics, Payload
+from collectorqueue import Collector, CollectorQueue, Metrics, Payload, Retry
 from collectorqueue.admin.metrics import Quantiles
 from collectorqueue.errors import QueueFull
 from tests.support import Gate, assert_closes, both_loops, ticks, virtual
@@ -311,3 +311,30 @@ async def test_events_that_run_in_workers_are_in_the_queue_all_the_while() -> No
         took = time.monotonic() - begun
         total = queue.metrics.wip * queue.metrics.window
         assert 0.39 <= total <= 4.1 * took
+
+
+@both_loops
+async def test_after_the_close_they_are_those_of_the_run() -> None:
+    def fails(payload: Payload[Any]) -> None:
+        raise ValueError
+
+    queue = CollectorQueue(
+        [
+            Collector("fails", fails, retry=Retry(attempts=3, backoff=0)),
+            Collector("same", handlers.same, runs_in="process"),
+        ],
+        dead_letter=lambda letter: None,
+        workers=1,
+    )
+    for _ in range(2):
+        async with queue:
+            await queue.publisher.request(1, keys="fails")
+            await queue.publisher.request(1, keys="same")
+            before = queue.metrics
+        metrics = queue.metrics
+        assert metrics.policies == before.policies
+        assert (metrics.policies.retries, metrics.policies.dead_letters) == (2, 1)
+        assert metrics.workers is not None and before.workers is not None
+        assert metrics.workers.started == before.workers.started == 1
+        assert metrics.workers.workers == []
+        assert metrics.ledger.closes

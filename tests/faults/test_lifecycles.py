@@ -932,3 +932,90 @@ async def test_one_that_is_still_being_removed_is_left_before_it_is_entered_agai
         await adding
         await assert_serves(queue, keys="a")
     assert diary.lines == ["a enters", "a exits"] * 2
+
+
+# -- that do not end ------------------------------------------------------------------
+
+
+def endless(key: str, lines: list[str], minds: bool, runs_in: Any = "loop") -> Collector:
+    """A collector whose lifecycle does not end by itself, or at all."""
+
+    @asynccontextmanager
+    async def lifecycle(ctx: Context) -> AsyncIterator[None]:
+        yield
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            lines.append(f"{key} is cancelled")
+            if minds:
+                raise
+            await asyncio.sleep(1000)
+
+    return Collector(key, Log(), lifecycle=lifecycle, runs_in=runs_in)
+
+
+@pytest.mark.parametrize("runs_in", ["loop", "thread"])
+@pytest.mark.parametrize("minds", [True, False])
+@pytest.mark.parametrize("timeout", [0, 20])
+@virtual
+async def test_a_close_cancels_what_is_not_left_in_time_and_says_so(
+    timeout: float, minds: bool, runs_in: Any
+) -> None:
+    diary = Diary()
+    loop = asyncio.get_running_loop()
+    queue = CollectorQueue(
+        [
+            diary.collector("a"),
+            endless("b", diary.lines, minds, runs_in),
+            diary.collector("c"),
+        ]
+    )
+    await queue.start()
+    begun = loop.time()
+    with pytest.raises(ExceptionGroup) as caught:
+        await queue.close(timeout)
+    assert loop.time() - begun <= max(timeout, 5) + 0.21
+    (error,) = caught.value.exceptions
+    assert isinstance(error, TimeoutError)
+    assert "'b' was not left in time" in str(error)
+    assert diary.lines[2:] == ["c exits", "b is cancelled", "a exits"]
+    assert_closed(queue)
+    await asyncio.sleep(2000)
+
+
+@virtual
+async def test_a_close_cancels_a_removal_that_is_not_left_in_time() -> None:
+    lines: list[str] = []
+    queue = CollectorQueue([endless("a", lines, minds=True)])
+    await queue.start()
+    removing = asyncio.create_task(queue.remove_collector("a"))
+    await asyncio.sleep(10)
+    assert not removing.done()
+    await queue.close(timeout=1)
+    with pytest.raises(TimeoutError, match="not left in time"):
+        await removing
+    assert lines == ["a is cancelled"]
+
+
+@pytest.mark.parametrize("how", ["again", "cancelled"])
+@virtual
+async def test_a_close_that_waits_for_a_lifecycle_can_be_cut_short(how: str) -> None:
+    lines: list[str] = []
+    queue = CollectorQueue([endless("a", lines, minds=True)])
+    await queue.start()
+    closing = asyncio.create_task(queue.close(None))
+    await asyncio.sleep(100)
+    assert not closing.done()
+    if how == "again":
+        with pytest.raises(ExceptionGroup, match="failed to exit"):
+            await queue.close(timeout=0)
+    else:
+        closing.cancel()
+    await asyncio.wait([closing], timeout=1)
+    assert closing.done()
+    assert lines == ["a is cancelled"]
+    if how == "again":
+        assert isinstance(closing.exception(), ExceptionGroup)
+    else:
+        assert closing.cancelled()
+    assert_closed(queue)

@@ -137,10 +137,20 @@ def ignores_sigterm(payload: Payload[Any]) -> str:
     return "late"
 
 
+async def blocks(payload: Payload[float]) -> None:
+    time.sleep(payload.value)
+
+
 @asynccontextmanager
 async def never_left(ctx: Context) -> AsyncIterator[None]:
     yield
     await asyncio.sleep(3600)
+
+
+@asynccontextmanager
+async def dies_as_it_is_left(ctx: Context) -> AsyncIterator[None]:
+    yield
+    os._exit(3)
 
 
 @asynccontextmanager

@@ -251,10 +251,13 @@ async def test_a_close_cut_short_kills_workers_whose_lifecycle_does_not_end() ->
         assert not closing.done()
         async with asyncio.timeout(5):
             if cut == "again":
-                await queue.close(timeout=0)
+                with pytest.raises(ExceptionGroup, match="failed to exit"):
+                    await queue.close(timeout=0)
             else:
                 closing.cancel()
             await asyncio.wait([closing])
+            assert closing.cancelled() == (cut == "cancelled")
+            assert cut == "cancelled" or closing.exception() is not None
 
 
 @both_loops

@@ -9,7 +9,16 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from collectorqueue import Collector, CollectorQueue, Context, Error, Ok, Outcome, Payload
+from collectorqueue import (
+    Collector,
+    CollectorQueue,
+    Context,
+    Error,
+    Ok,
+    Outcome,
+    Payload,
+    Retry,
+)
 from collectorqueue.errors import (
     ConfigError,
     NotEncodable,
@@ -19,7 +28,7 @@ from collectorqueue.errors import (
 from collectorqueue.flow.router import Router
 from collectorqueue.workers.paths import type_path_of
 from tests.support import both_loops
-from tests.workers import handlers
+from tests.workers import handlers, oddities
 
 
 def queue_of(*processors: Any, workers: int = 2, **options: Any) -> CollectorQueue:
@@ -325,3 +334,51 @@ def test_a_payload_type_has_a_path_by_which_it_is_found(kind: Any) -> None:
 def test_what_is_no_type_has_no_path() -> None:
     with pytest.raises(ConfigError, match="payload_type 5 cannot be found by a worker"):
         type_path_of("payload_type", 5)
+
+
+@pytest.mark.parametrize("kind", [int, str, bytes, list[int], type(None)])
+@both_loops
+async def test_none_is_of_the_type_that_is_asked_for_or_refused(kind: Any) -> None:
+    collector = Collector("same", handlers.same, runs_in="process", payload_type=kind)
+    async with CollectorQueue([collector], workers=1) as queue:
+        result = (await queue.publisher.request(None)).first()
+        if kind is type(None):
+            assert result == Ok(None)
+            return
+        assert isinstance(result, Error) and isinstance(result.err, RemoteError)
+        assert result.err.type_name == "collectorqueue.errors.PayloadInvalid"
+
+
+@pytest.mark.parametrize("how", ["killed", "exits"])
+@both_loops
+async def test_a_worker_that_ends_in_a_lifecycle_is_told_at_close(how: str) -> None:
+    lifecycle = oddities.never_left if how == "killed" else oddities.dies_as_it_is_left
+    collector = Collector("a", handlers.same, runs_in="process", lifecycle=lifecycle)
+    queue = CollectorQueue([collector], workers=1)
+    await queue.start()
+    await queue.publisher.request(1)
+    with pytest.raises(ExceptionGroup) as caught:
+        await queue.close(timeout=0)
+    (error,) = caught.value.exceptions
+    assert "the lifecycle of 'a' failed to exit in a worker" in str(error)
+    assert "it was not left before the worker ended" in str(error)
+
+
+@both_loops
+async def test_what_cannot_be_encoded_is_not_tried_again() -> None:
+    retry = Retry(attempts=3, backoff=0)
+    collector = Collector("same", handlers.same, runs_in="process", retry=retry)
+    async with CollectorQueue([collector], workers=1) as queue:
+        error = (await queue.publisher.request(object())).first()
+        assert isinstance(error, Error)
+        assert isinstance(error.err, NotEncodable)
+        assert error.attempts == 1
+
+
+@both_loops
+async def test_a_coroutine_that_blocks_is_said_to_have_had_its_own_timeout() -> None:
+    collector = Collector("blocks", oddities.blocks, runs_in="process", timeout=0.2)
+    async with CollectorQueue([collector], workers=1) as queue:
+        error = (await queue.publisher.request(60)).first()
+        assert isinstance(error, Error)
+        assert "its timeout of 0.2 s" in str(error.err)

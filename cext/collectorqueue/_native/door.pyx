@@ -60,6 +60,14 @@ cdef class Door(Places):
         if self.phase == DRAINING and self.inside() is None:
             raise QueueClosed("the queue is draining: only its handlers may still send")
 
+    def check_thread(self, str what):
+        """Raise WrongThread if it runs, in another thread than that which calls."""
+        if self.phase in (OPEN, DRAINING) and this_thread() != self.thread:
+            if not self.loop.is_closed():
+                raise WrongThread(
+                    f"{what} is set in the thread of its queue, {self.thread}, "
+                    f"got {this_thread()}")
+
     cdef int has_room(self, Payload payload, bint may_wait) except -1:
         """The cases that are not plain; a Room, or an error."""
         cdef Scope scope

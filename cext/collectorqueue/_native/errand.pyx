@@ -129,4 +129,4 @@ def key_of(Errand errand not None):
 
 def timeout_of(Errand errand not None):
     """Its collector's timeout, in seconds."""
-    return errand.outlet.timeout_ns / 1e9
+    return errand.outlet.step.collector.timeout

@@ -50,6 +50,7 @@ cdef enum:
     SHORT_NS = 20_000           # runs shorter than this are taken to be all CPU time
     TEXT_AT_MOST = 65536        # characters of an exception's message
 
+cdef bytes NIL = b"\xc0"        # None, as it is packed
 
 
 
@@ -147,7 +148,7 @@ cdef class Workbench:
                 raise ValueError("a stored value is not within the store")
             value_at = <char *>self.page.base + STORE_AT + head.offset
         if form == NOTHING:
-            value = None
+            value = tool.decode(NIL)    # it may want something else
         elif form == RAW:
             value = PyBytes_FromStringAndSize(value_at, head.length)
         else:

@@ -58,6 +58,9 @@ class Door(Places):
     def bound(self) -> str:
         """What it may hold, in words."""
 
+    def check_thread(self, what: str) -> None:
+        """Raise WrongThread if it runs, in another thread than that which calls."""
+
     def check_accepting(self) -> None:
         """Raise what a send raises that comes too early or too late, in any thread."""
 

@@ -129,7 +129,7 @@ class Autoscaler:
         try:
             decision = question(now, state)
             timer = checked_timer(decision.next_timer, now)
-            wanted, reason = int(decision.target), decision.reason or "policy"
+            wanted, reason = int(decision.target), str(decision.reason or "policy")
             self._set_timer(timer)
         except BaseException as error:
             # The user's own policy: the pool stays as it is, and events go on.

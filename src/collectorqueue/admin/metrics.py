@@ -213,6 +213,16 @@ class Gauge:
         self._policies = policies
         self._workers = workers
 
+    def at_rest(self) -> Gauge:
+        """What it shows once nothing moves any more: it keeps nothing else."""
+        workers, scaling, policies = self._workers(), self._scaling(), self._policies()
+        return Gauge(
+            self._core,
+            workers=lambda: workers,
+            scaling=lambda: scaling,
+            policies=lambda: policies,
+        )
+
     def metrics(self) -> Metrics:
         """What it shows now."""
         core = self._core

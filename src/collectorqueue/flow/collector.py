@@ -5,7 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, Unpack, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    Protocol,
+    TypedDict,
+    Unpack,
+    overload,
+)
 
 from collectorqueue._native.core import is_called_by_a_handler, step_of
 from collectorqueue._native.payload import Payload
@@ -72,6 +81,16 @@ class AllOptions(CollectorOptions, total=False):
     ctx: Context | None
     lifecycle: Lifecycle | None
     runs_in: RunsIn
+
+
+class KeepsLimits(Protocol):
+    """What a running queue makes of a collector's limits."""
+
+    def check(self, what: str) -> None:
+        """Raise if it cannot be set here."""
+
+    def keep(self) -> None:
+        """They have been set."""
 
 
 class Collector(Generic[In, Out]):
@@ -201,11 +220,12 @@ class Collector(Generic[In, Out]):
         self.takes_context: bool = takes_two(processor)
         self.is_inline: bool = runs_in == "loop" and not self.is_async
         self.step: Step | None = None  # that of the last queue it was started in
-        self._limited: dict[Step, Callable[[], None]] = {}
+        self._limited: dict[Step, KeepsLimits] = {}
 
     @property
     def max_concurrency(self) -> int | None:
-        """Runs at once; can be set at any time, but for processes. Raises ConfigError."""
+        """Runs at once; can be set at any time, but for processes. Raises ConfigError and
+        WrongThread."""
         return self._max_concurrency
 
     @max_concurrency.setter
@@ -217,25 +237,27 @@ class Collector(Generic[In, Out]):
                 "max_concurrency of a process collector cannot be changed while it runs, "
                 f"got {count!r}"
             )
+        self._check_limits("max_concurrency")
         self._max_concurrency = count
         self._tell_limits()
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        """How often it begins; can be set at any time. Raises TypeError."""
+        """How often it begins; can be set at any time. Raises TypeError and WrongThread."""
         return self._rate_limit
 
     @rate_limit.setter
     def rate_limit(self, limit: RateLimit | None) -> None:
         check_kind("rate_limit", RateLimit, limit)
+        self._check_limits("rate_limit")
         self._rate_limit = limit
         self._tell_limits()
 
-    def on_limits_changed(self, step: Step, call: Callable[[], None] | None) -> None:
-        """Call this from now on when a limit is set; None: no more."""
+    def on_limits_changed(self, step: Step, limits: KeepsLimits | None) -> None:
+        """Tell these from now on when a limit is set; None: no more."""
         self._limited.pop(step, None)
-        if call is not None:
-            self._limited[step] = call
+        if limits is not None:
+            self._limited[step] = limits
 
     def forget(self, step: Step) -> None:
         """It has not come to be a step of its queue."""
@@ -243,9 +265,13 @@ class Collector(Generic[In, Out]):
         if self.step is step:
             self.step = None
 
+    def _check_limits(self, what: str) -> None:
+        for limits in self._limited.values():
+            limits.check(what)
+
     def _tell_limits(self) -> None:
-        for call in list(self._limited.values()):
-            call()
+        for limits in list(self._limited.values()):
+            limits.keep()
 
     async def process(self, payload: Payload[Any]) -> Ok[Any] | Error:
         """Run this collector for a payload; what a custom router calls.

@@ -15,7 +15,7 @@ from collectorqueue._native.core import Core
 from collectorqueue._native.gate import Gate
 from collectorqueue._native.plan import Step
 from collectorqueue._native.retrial import Retrial
-from collectorqueue.errors import PayloadInvalid
+from collectorqueue.errors import NotEncodable, PayloadInvalid
 from collectorqueue.flow.collector import Collector
 from collectorqueue.flow.policies import classes_of
 from collectorqueue.flow.typed import Converters
@@ -35,7 +35,7 @@ def fit(step: Step, core: Core, measure: Measure, converters: Converters) -> Non
             Retrial(
                 retry.attempts, retry.backoff, retry.factor, retry.max_backoff,
                 retry.jitter, classes_of("on", retry.on),
-                (*classes_of("never", retry.never), PayloadInvalid),
+                (*classes_of("never", retry.never), NotEncodable, PayloadInvalid),
             )
         )  # fmt: skip
     if collector.timeout is not None and collector.runs_in != "process":
@@ -48,7 +48,7 @@ def fit(step: Step, core: Core, measure: Measure, converters: Converters) -> Non
             core.validate_sends()
     limits = Limits(step, core)
     limits.keep()
-    collector.on_limits_changed(step, limits.keep)
+    collector.on_limits_changed(step, limits)
     batch = collector.batch
     if batch is not None:
         step.fill(
@@ -69,6 +69,12 @@ class Limits:
         is_batched_here = collector.batch is not None and collector.runs_in != "process"
         self.of_batches = Gate(core, step.running) if is_batched_here else None
         self._of_events: Gate | None = None
+
+    def check(self, what: str) -> None:
+        """Raise WrongThread for a limit that is not set in the thread of the queue."""
+        core = self._core()
+        if core is not None:
+            core.check_thread(what)
 
     def keep(self) -> None:
         """Keep what the collector says now."""

@@ -14,6 +14,8 @@ from collectorqueue.flow.collector import Collector
 
 __all__ = ["Tenure"]
 
+SHORT_S = 0.1  # that one has to be left when time is up, and then to mind its cancellation
+
 
 class Tenure:
     """One collector's lifecycle between `enter` and `exit`."""
@@ -36,12 +38,29 @@ class Tenure:
             await asyncio.wait([self.task])
             raise
 
-    async def exit(self) -> BaseException | None:
-        """Leave the lifecycle; returns what its exit raised."""
+    async def exit(self, time_is_up: asyncio.Future[None]) -> BaseException | None:
+        """Leave the lifecycle; returns what its exit raised.
+
+        When time is up it is cancelled, and left to itself if it does not mind that; then
+        returns a TimeoutError.
+        """
         self._leave.set()
-        assert self.task is not None
-        await asyncio.wait([self.task])
-        return None if self.task.cancelled() else self.task.result()
+        task = self.task
+        assert task is not None
+        waited: set[asyncio.Future[Any]] = {task, time_is_up}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            await asyncio.wait([task], timeout=SHORT_S)
+        if task.done():
+            return None if task.cancelled() else task.result()
+        task.cancel()
+        await asyncio.wait([task], timeout=SHORT_S)
+        late = TimeoutError(
+            f"the lifecycle of collector {self.collector.key!r} was not left in time"
+        )
+        if task.done() and not task.cancelled():
+            late.__cause__ = task.result()
+        return late
 
     async def _hold(self) -> BaseException | None:
         manager: Any = self.collector.lifecycle

@@ -30,7 +30,7 @@ class TestQueue(CollectorQueue):
             assert queue.collected["receipt"] == [{"id": 7}]
 
     It takes what CollectorQueue takes. `sent`: the payloads, in order, those of handlers too.
-    `collected`: collector key -> the values it was called with, in the order its events ended;
+    `collected`: collector key -> the values it was sent, in the order its events ended;
     of an event with several collectors, those that it was given up before count as not called.
     """
 

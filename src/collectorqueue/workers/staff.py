@@ -224,7 +224,7 @@ class Staff:
             case Ready(failure):
                 worker.failure = failure
             case Ended(failures):
-                worker.exit_failures = failures
+                worker.exit_failures, worker.lifecycles = failures, []
 
     def _on_ready(self, worker: Worker) -> None:
         worker.is_ready = True
@@ -268,6 +268,7 @@ class Staff:
         except OSError as error:
             self._on_fork_failed(number, f"{error}")
             return False
+        worker.lifecycles = [each.key for each in boot.blueprints if each.lifecycle]
         worker.tell(boot)
         return True
 
@@ -336,6 +337,9 @@ class Staff:
 
     def _bury(self, worker: Worker) -> None:
         self._there.pop(worker.number, None)
+        if worker.is_stopping and worker.is_ready:
+            why = "it was not left before the worker ended"
+            worker.exit_failures += [(key, why) for key in worker.lifecycles]
         for key, text in worker.exit_failures:
             quietly(
                 log, logging.ERROR, "worker=%d pid=%d: the lifecycle of %r failed to exit:\n%s",

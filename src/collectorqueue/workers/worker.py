@@ -64,6 +64,7 @@ class Worker:
         self.is_dead = False
         self.failure: str | None = None  # why it could not start
         self.exit_failures: list[tuple[str, str]] = []
+        self.lifecycles: list[str] = []  # keys of those that it has not left yet
         self.overran: set[Errand] = set()  # it is killed for these
         self.doomed_at = 0.0  # when the first was found
         self.begun: list[Errand] = []  # and these were lost with it
