@@ -61,6 +61,24 @@ async def awaits_a_future_that_was_cancelled_before() -> None:
     await future
 
 
+async def fails_later() -> None:
+    await asyncio.sleep(0)
+    raise ValueError
+
+
+@fails(ExceptionGroup)
+async def waits_at_the_end_of_a_group_whose_task_fails() -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(fails_later())
+
+
+@fails(ExceptionGroup)
+async def suspends_in_a_group_whose_task_fails() -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(fails_later())
+        await asyncio.Event().wait()
+
+
 @fails(asyncio.CancelledError)
 async def cancels_itself_and_suspends() -> None:
     me().cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -37,7 +38,9 @@ def test_a_search_for_anything(fuzzer: ArgumentFuzzer, arguments: list[str]) -> 
 @pytest.mark.parametrize("word", WORDS)
 def test_a_search_for_odd_words(fuzzer: ArgumentFuzzer, word: str) -> None:
     verdict = fuzzer.check(["demo", f"--find={word}", "--out", "index.sqlite"])
-    assert verdict is (Verdict.EQUAL if word else Verdict.REFUSED)
+    # Up to Python 3.12 argparse takes `--find=--` for `--find` without anything.
+    is_lost = word == "--" and sys.version_info < (3, 13)
+    assert verdict is (Verdict.EQUAL if word and not is_lost else Verdict.REFUSED)
 
 
 def test_numbers_beyond_all_bounds(fuzzer: ArgumentFuzzer) -> None:

@@ -138,12 +138,13 @@ cdef inline int arrive(Driver driver, Step step, CollectorEvent event) except -1
 cdef class Driver(Seat):
     """Runs processors one after the other (a consumer), or one (a branch)."""
 
-    def note_cancel(self, int cancelling):
-        """The task was asked to cancel, and now counts `cancelling` such requests."""
+    def note_cancel(self, int cancelling, bint is_own=False):
+        """The task was asked to cancel, and now counts `cancelling` such requests; this one
+        is the handler's own though its frames do not run."""
         if cancelling > self.cancels:
             if self.cancelling_now:
                 self.our_cancels += 1
-            elif self.in_step:
+            elif self.in_step or is_own:
                 self.own_cancels += 1
         elif (cancelling < self.cancels and self.in_step and self.own_cancels
                 and self.cancels <= self.own_cancels + self.our_cancels):

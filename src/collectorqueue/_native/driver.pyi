@@ -25,8 +25,9 @@ class Driver(Seat):
 
     @property
     def current_task(self) -> asyncio.Task[None] | None: ...
-    def note_cancel(self, cancelling: int) -> None:
-        """The task was asked to cancel, and now counts `cancelling` such requests."""
+    def note_cancel(self, cancelling: int, is_own: bool = False) -> None:
+        """The task was asked to cancel, and now counts `cancelling` such requests; this one
+        is the handler's own though its frames do not run."""
 
     def attach(self, task: asyncio.Task[None]) -> None:
         """The task that drives this."""

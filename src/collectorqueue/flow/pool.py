@@ -29,6 +29,11 @@ log = logging.getLogger("collectorqueue.pool")
 CRASHES = 3  # faults of ours within
 CRASH_WINDOW_S = 5.0  # that make the queue give up
 
+# Up to Python 3.12 a task group may not take back that it has cancelled its own task.
+OF_GROUPS: Any = None
+if sys.version_info < (3, 13):
+    OF_GROUPS = asyncio.TaskGroup._on_task_done.__code__
+
 EAGERLY: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
@@ -63,10 +68,11 @@ class CollectTask(asyncio.Task[None]):
         super().__init__(driver, **options)
 
     def cancel(self, msg: Any = None) -> bool:
+        is_own = OF_GROUPS is not None and sys._getframe(1).f_code is OF_GROUPS
         accepted = super().cancel(msg)
         if accepted:
             self.cancelled_in = self._turns.this()
-            self._driver.note_cancel(self.cancelling())
+            self._driver.note_cancel(self.cancelling(), is_own)
         return accepted
 
     def uncancel(self) -> int:
