@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from collectorqueue import (
     Ok,
     Outcome,
     Payload,
+    RateLimit,
     Retry,
 )
 from collectorqueue.errors import ConfigError, EventAborted, RunTimeout
@@ -621,3 +623,27 @@ def test_bad_batches_are_refused(
         Batch(**options)
     with pytest.raises(TypeError, match="batch must be a Batch, got 5"):
         Collector("a", Clocked(), batch=5)  # type: ignore[arg-type]
+
+
+@virtual
+async def test_a_drain_looks_at_what_waits_for_a_limit_but_once() -> None:
+    """Not at all of it whenever an event ends and a batch fills."""
+    took: list[float] = []
+    for is_filling in (False, True):
+        limited = Collector("limited", len_of, rate_limit=RateLimit(1000))
+        batch = Collector("batch", len_of, batch=Batch(100, wait=3600))
+        queue = CollectorQueue([limited, batch], capacity=100_000)
+        await queue.start()
+        if is_filling:
+            queue.publisher.send_nowait(1, keys="batch")
+        for value in range(10_000):
+            queue.publisher.send_nowait(value, keys="limited")
+        begun = time.process_time()
+        await queue.close(None)
+        took.append(time.process_time() - begun)
+        assert queue.ledger.ok == 10_000 + is_filling
+    assert took[1] < 4 * took[0]
+
+
+def len_of(given: Any) -> int:
+    return 1

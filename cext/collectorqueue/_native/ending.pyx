@@ -11,7 +11,7 @@ from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.door cimport BROKEN, CLOSED, DRAINING, OPEN
 from collectorqueue._native.event cimport ABORTED, OK, QUEUED, RUNNING, CollectorEvent
 from collectorqueue._native.helping cimport waiting
-from collectorqueue._native.holders cimport Holder, Parts, events_of, is_call
+from collectorqueue._native.holders cimport Holder, Parts, events_of
 from collectorqueue._native.intake cimport Intake
 from collectorqueue._native.results cimport Error
 from collectorqueue._native.seats cimport Seat
@@ -140,7 +140,10 @@ cdef class Ending(Intake):
 
     cdef bint holds_events(self) except -1:
         """Whether any waits for its collector's limit."""
-        return any([not is_call(run) for gate in self.gates for run in (<Holder>gate).runs()])
+        for gate in self.gates:
+            if (<Holder>gate).holds_events():
+                return True
+        return False
 
     @property
     def is_open(self):

@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.core cimport Core, core_of
 from collectorqueue._native.event cimport ADMITTED, AT_GATE, PART, ROUTED, CollectorEvent
-from collectorqueue._native.holders cimport Holder, Share
+from collectorqueue._native.holders cimport Holder, Share, is_call
 from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.untracked cimport track
 
@@ -168,6 +168,11 @@ cdef class Gate(Holder):
     def give_back(self):
         """A call that was let in is not made."""
         self.take_back()
+
+    cdef bint holds_events(self) except -1:
+        cdef CollectorEvent next_one = self.held.first()    # mostly it tells, however many wait
+        return next_one is not None and (
+            not is_call(next_one) or Holder.holds_events(self))
 
     cdef list runs(self):
         return self.held.events()

@@ -14,6 +14,7 @@ cdef class Holder(Alarm):
     cdef Py_ssize_t limit_reached(self) noexcept
     cdef int flush(self) except -1
     cdef int dismiss_calls(self) except -1
+    cdef bint holds_events(self) except -1
     cdef list runs(self)
 
 

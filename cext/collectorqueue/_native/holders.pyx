@@ -51,6 +51,10 @@ cdef class Holder(Alarm):
                 (<Share>run.waiters).future.cancel()
         return 0
 
+    cdef bint holds_events(self) except -1:
+        """Whether anything but calls waits here."""
+        return any([not is_call(run) for run in self.runs()])
+
     cdef list runs(self):
         """Those that wait here."""
         return []
