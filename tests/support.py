@@ -10,6 +10,7 @@ import functools
 import inspect
 import json
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ __all__ = [
     "Gate",
     "Hang",
     "Log",
+    "Stubborn",
     "VirtualLoop",
     "assert_closes",
     "both_loops",
@@ -193,6 +195,18 @@ class Gate:
     def shut(self) -> None:
         """Hold the runs that come from now on."""
         self._opened.clear()
+
+
+class Stubborn(Gate):
+    """A gate whose runs do not mind being cancelled."""
+
+    async def __call__(self, payload: Payload[Any]) -> Any:
+        self.started.append(payload.value)
+        while not self._opened.is_set():
+            with suppress(asyncio.CancelledError):
+                await self._opened.wait()
+        self.ended.append(payload.value)
+        return payload.value
 
 
 class Log:

@@ -250,7 +250,7 @@ class CollectorQueue(Standing):
         try:
             tenures = await running.take_on(steps)
             for tenure in tenures:
-                running.keep(tenure)
+                running.tenures.hold(tenure)
             self._registry.route_to(steps)
         finally:
             self._registry.release(steps)
@@ -275,7 +275,7 @@ class CollectorQueue(Standing):
         step = self._registry.remove(key)
         if self._running is not None:
             # Once begun it goes on, though this call may be cancelled.
-            error = await asyncio.shield(self._running.let_go(step))
+            error = await asyncio.shield(self._running.tenures.let_go(step))
             if error is not None:
                 raise error
 

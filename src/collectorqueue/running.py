@@ -10,8 +10,8 @@ import asyncio
 import contextvars
 import logging
 from collections import deque
-from collections.abc import Coroutine, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Coroutine
+from typing import Any
 
 import msgspec
 
@@ -34,6 +34,7 @@ from collectorqueue.flow.fitting import fit
 from collectorqueue.flow.lifecycle import Tenure
 from collectorqueue.flow.pool import ConsumerPool
 from collectorqueue.flow.sizes import measure_by
+from collectorqueue.flow.tenures import Tenures
 from collectorqueue.flow.threads import Threads
 from collectorqueue.flow.typed import Converters
 from collectorqueue.options import Options
@@ -45,8 +46,7 @@ __all__ = ["DrainReport", "Running", "log_failed_exit"]
 
 log = logging.getLogger("collectorqueue.queue")
 
-LEAVE_S = 5.0  # that there is at least, to leave lifecycles
-LEAVE_WORKERS_S = 0.3  # those in workers, which are killed then
+LEAVE_WORKERS_S = 0.3  # that lifecycles have in workers, which are killed then
 
 
 class DrainReport(msgspec.Struct, frozen=True):
@@ -62,13 +62,6 @@ class DrainReport(msgspec.Struct, frozen=True):
     """How long the drain took."""
     complete: bool = True
     """False for what `close()` returns inside a handler: the drain goes on."""
-
-
-class Removal(NamedTuple):
-    """A collector that is removed, and leaves its lifecycle when it may."""
-
-    collector: Collector
-    may_leave: asyncio.Event
 
 
 def log_failed_exit(error: BaseException) -> None:
@@ -87,6 +80,7 @@ class Running:
         self.pool = ConsumerPool(core, self.loop, self.context, self._break_down)
         self.threads = Threads(self.loop)
         self.workforce = Workforce(core, self.loop, self.context, options, observers)
+        self.tenures = Tenures(self.loop, self.context, self.workforce.let_go)
         self.drain = Drain(
             core, self.pool, self.loop, self._stop_scaling, self._finish_letters
         )
@@ -110,12 +104,6 @@ class Running:
             self.context,
             on_letter=lambda letter: observers.tell(DeadLettered(letter)),
         )
-        self._tenures: dict[str, Tenure] = {}
-        self._tenure_tasks: set[asyncio.Task[Any]] = set()  # those that are left, too
-        self._leaving: dict[asyncio.Task[BaseException | None], Removal] = {}
-        self._has_given_up = False  # what still runs by then
-        self._time_is_up = self.loop.create_future()  # for lifecycles
-        self._timer: asyncio.TimerHandle | None = None
         self._reporter: Reporter | None = None
         self.gauge: Gauge
         watch(self)
@@ -134,7 +122,7 @@ class Running:
             self._converters.of(step.collector)  # before anything else has begun
         try:
             for step in steps:
-                self.keep(await self.enter(step.collector))
+                self.tenures.hold(await self.tenures.enter(step.collector))
             await self.workforce.recruit(steps)
             self._open(steps)
         except BaseException:
@@ -169,9 +157,7 @@ class Running:
 
     def is_closing_in(self, task: asyncio.Task[Any] | None) -> bool:
         """Whether the close waits for this task."""
-        return task is not None and (
-            task in self._letters.under_way or task in self._tenure_tasks
-        )
+        return task in self._letters.under_way or self.tenures.has(task)
 
     def _open(self, steps: list[Step]) -> None:
         options = self._options
@@ -236,7 +222,7 @@ class Running:
         bound: list[Step] = []
         try:
             for step in steps:
-                tenures.append(await self.enter(step.collector))
+                tenures.append(await self.tenures.enter(step.collector))
                 self._check_open()
                 await self.bind_late(step)
                 bound.append(step)
@@ -247,9 +233,7 @@ class Running:
         return tenures
 
     async def _until_left(self, collectors: set[Collector]) -> None:
-        leaving = [
-            task for task, each in self._leaving.items() if each.collector in collectors
-        ]
+        leaving = self.tenures.leaving(collectors)
         if leaving and self._core.is_inside():
             raise WouldDeadlock("a handler cannot wait until a collector is at rest")
         if leaving:
@@ -267,7 +251,8 @@ class Running:
         for step in reversed(bound):
             step.collector.forget(step)
             errors.append(await self.workforce.let_go(step.key))
-        return [each for each in errors if each is not None] + await self._exit(tenures)
+        left = await self.tenures.exit(tenures)
+        return [each for each in errors if each is not None] + left
 
     async def bind_late(self, step: Step) -> None:
         """Let a collector's step run that was added to a running queue.
@@ -277,6 +262,14 @@ class Running:
         if step.collector.runs_in == "process":
             await self.workforce.take_on(step)
         self.bind(step)
+
+    async def exit_all(self) -> list[BaseException]:
+        """Leave all lifecycles in reverse, whatever they raise; returns that."""
+        expired = None if self.closing is None else self.drain.deadline.expired
+        self.tenures.begin_end(expired)
+        await self.tenures.finish_removals()
+        errors = await self.workforce.stop(LEAVE_WORKERS_S, expired)
+        return errors + await self.tenures.exit_all()
 
     def _note_bad(
         self, event: CollectorEvent, route: Step | tuple[Step, ...] | None
@@ -305,91 +298,11 @@ class Running:
         for step in self._core.index.steps.values():
             step.collector.on_limits_changed(step, None)
         self._stop_scaling()
-        if self._timer is not None:
-            self._timer.cancel()
+        self.tenures.stop()
         if self._reporter is not None:
             self._reporter.stop()
         self._failures.close()
         self.threads.stop()
-
-    # -- lifecycles ---------------------------------------------------------------
-
-    async def enter(self, collector: Collector) -> Tenure | None:
-        """Enter a collector's lifecycle, if it has one; raises what it raises."""
-        if collector.lifecycle is None or collector.runs_in == "process":
-            return None  # or entered in every worker
-        tenure = Tenure(collector, self.loop)
-        await tenure.enter()
-        assert tenure.task is not None
-        self._tenure_tasks.add(tenure.task)
-        tenure.task.add_done_callback(self._tenure_tasks.discard)
-        return tenure
-
-    def keep(self, tenure: Tenure | None) -> None:
-        """The lifecycle is to be left when its collector or the queue goes."""
-        if tenure is not None:
-            self._tenures[tenure.collector.key] = tenure
-
-    def let_go(self, step: Step) -> asyncio.Task[BaseException | None]:
-        """Leave a removed collector's lifecycle once it is at rest, whoever waits for it.
-
-        The task returns what that raised.
-        """
-        tenure = self._tenures.pop(step.key, None)
-        removal = Removal(step.collector, asyncio.Event())
-        if self._has_given_up:
-            removal.may_leave.set()
-
-        async def leave() -> BaseException | None:
-            step.when_at_rest(removal.may_leave.set)
-            await removal.may_leave.wait()
-            step.collector.on_limits_changed(step, None)
-            if tenure is None:
-                return await self.workforce.let_go(step.key)
-            return await tenure.exit(self._time_is_up)
-
-        task = self.loop.create_task(leave(), name=f"collectorqueue removal {step.key}")
-        self._leaving[task] = removal
-        task.add_done_callback(self._leaving.pop)
-        return task
-
-    async def exit_all(self) -> list[BaseException]:
-        """Leave all lifecycles in reverse, whatever they raise; returns that."""
-        errors: list[BaseException] = []
-        # What ran has been given up by now: time to leave lifecycles, not to work.
-        self._has_given_up = True
-        for removal in self._leaving.values():
-            removal.may_leave.set()
-        expired = None
-        if self.closing is not None:
-            expired = self.drain.deadline.expired
-            self._timer = self.loop.call_later(
-                LEAVE_S, expired.add_done_callback, self._end_time, context=self.context
-            )
-        await self._finish_removals()
-        errors += await self.workforce.stop(LEAVE_WORKERS_S, expired)
-        while self._tenures:
-            _, tenure = self._tenures.popitem()
-            errors += await self._exit([tenure])
-        await self._finish_removals()  # those that began meanwhile
-        return errors
-
-    async def _exit(self, tenures: Sequence[Tenure | None]) -> list[BaseException]:
-        """Leave lifecycles in reverse, whatever they raise; returns that."""
-        errors = [
-            await each.exit(self._time_is_up)
-            for each in reversed(tenures)
-            if each is not None
-        ]
-        return [error for error in errors if error is not None]
-
-    def _end_time(self, expired: asyncio.Future[None]) -> None:
-        if not self._time_is_up.done():
-            self._time_is_up.set_result(None)
-
-    async def _finish_removals(self) -> None:
-        while self._leaving:
-            await asyncio.wait(self._leaving)
 
     # -- scaling ------------------------------------------------------------------
 

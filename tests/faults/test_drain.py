@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -27,7 +26,16 @@ from tests.faults.harness import (
     queue_threads,
     until_thread,
 )
-from tests.support import Gate, Log, assert_closes, both_loops, ticks, until, virtual
+from tests.support import (
+    Gate,
+    Log,
+    Stubborn,
+    assert_closes,
+    both_loops,
+    ticks,
+    until,
+    virtual,
+)
 
 KINDS = pytest.mark.parametrize("queue_type", list(QueueType))
 
@@ -321,15 +329,7 @@ async def test_a_handler_that_does_not_end_is_abandoned_named_and_warned(
     caplog: Any,
 ) -> None:
     loop = asyncio.get_running_loop()
-    release = asyncio.Event()
-    after = []
-
-    async def stubborn(payload: Payload[Any]) -> None:
-        while not release.is_set():
-            with suppress(asyncio.CancelledError):
-                await release.wait()
-        after.append(payload.value)
-
+    stubborn = Stubborn()
     queue = CollectorQueue([Collector("stubborn", stubborn)])
     await queue.start()
     event = await queue.publisher.send("the stubborn one")
@@ -345,13 +345,13 @@ async def test_a_handler_that_does_not_end_is_abandoned_named_and_warned(
     assert len(report.abandoned) == 1
     assert "the stubborn one" in report.abandoned[0]
     assert "stubborn" in caplog.text
-    assert "await release.wait()" in caplog.text, "its stack is not in the log"
+    assert "await self._opened.wait()" in caplog.text, "its stack is not in the log"
     assert_closed(queue)
     await queue.start()
     results = event.get_result()
-    release.set()
+    stubborn.open()
     await ticks(5)
-    assert after == ["the stubborn one"]
+    assert stubborn.ended == ["the stubborn one"]
     assert event.get_result() == results
     await assert_serves(queue)
     assert queue.ledger.accepted == queue.ledger.ok == 1
@@ -362,18 +362,8 @@ async def test_a_handler_that_does_not_end_is_abandoned_named_and_warned(
 @pytest.mark.parametrize("place", [0, 1])
 @virtual(leftovers=True)
 async def test_one_stubborn_collector_of_several_is_abandoned(place: int) -> None:
-    async def stubborn(payload: Payload[Any]) -> None:
-        while True:
-            try:
-                await asyncio.sleep(3)
-                return
-            except asyncio.CancelledError:
-                pass
-
-    async def quick(payload: Payload[Any]) -> str:
-        return "quick"
-
-    collectors = [Collector("stubborn", stubborn), Collector("quick", quick)]
+    stubborn = Stubborn()
+    collectors = [Collector("stubborn", stubborn), Collector("quick", Log())]
     if place:
         collectors.reverse()
     queue = CollectorQueue(collectors)
@@ -384,7 +374,9 @@ async def test_one_stubborn_collector_of_several_is_abandoned(place: int) -> Non
     assert event.outcome is Outcome.ABORTED
     assert len(report.abandoned) == 1
     assert_closed(queue)
-    await asyncio.sleep(10)
+    stubborn.open()
+    await ticks(5)
+    assert stubborn.ended == [1]
     assert_closed(queue)
 
 
@@ -705,12 +697,7 @@ def test_the_same_object_runs_on_one_loop_after_another() -> None:
 async def test_what_an_earlier_run_abandoned_does_not_touch_the_next(
     collectors: list[str],
 ) -> None:
-    async def stubborn(payload: Payload[Any]) -> None:
-        end = asyncio.get_running_loop().time() + 5
-        while asyncio.get_running_loop().time() < end:
-            with suppress(asyncio.CancelledError):
-                await asyncio.sleep(end - asyncio.get_running_loop().time())
-
+    stubborn = Stubborn()
     handlers = {"stubborn": stubborn, "quick": Log()}
     gate = Gate()
     queue = CollectorQueue(
@@ -730,7 +717,10 @@ async def test_what_an_earlier_run_abandoned_does_not_touch_the_next(
     assert queue.consumers == 0
     async with queue:
         await queue.publisher.send_many([1, 2, 3])
-        await asyncio.sleep(10)
+        await ticks(5)
+        stubborn.open()
+        await ticks(5)
+        assert stubborn.ended == [1]
         assert queue.consumers == queue.metrics.busy == 1
         assert gate.started == [1]
         assert_closes(queue)
@@ -742,12 +732,7 @@ async def test_what_an_earlier_run_abandoned_does_not_touch_the_next(
 @pytest.mark.parametrize("collectors", [["stubborn", "quick"], ["quick", "stubborn"]])
 @virtual
 async def test_nor_does_what_lost_its_consumer_before(collectors: list[str]) -> None:
-    async def stubborn(payload: Payload[Any]) -> None:
-        end = asyncio.get_running_loop().time() + 5
-        while asyncio.get_running_loop().time() < end:
-            with suppress(asyncio.CancelledError):
-                await asyncio.sleep(end - asyncio.get_running_loop().time())
-
+    stubborn = Stubborn()
     handlers = {"stubborn": stubborn, "quick": Log()}
     queue = CollectorQueue(
         [
@@ -766,8 +751,9 @@ async def test_nor_does_what_lost_its_consumer_before(collectors: list[str]) -> 
     await queue.close(timeout=0)
     async with queue:
         event = await queue.publisher.send(1, topics="all")
-        await asyncio.sleep(2)
+        await ticks(5)
         assert queue.metrics.collectors["stubborn"].running == 1
+        stubborn.open()
         await event
         assert queue.metrics.collectors["stubborn"].received == 1
         assert queue.metrics.collectors["stubborn"].peak_running == 1

@@ -32,7 +32,7 @@ from collectorqueue.errors import (
 )
 from collectorqueue.flow.pool import ConsumerPool
 from tests.faults.harness import assert_closed, assert_serves, consumer_tasks, me
-from tests.support import Gate, Log, both_loops, ticks, until, virtual
+from tests.support import Gate, Log, Stubborn, both_loops, ticks, until, virtual
 
 
 class Diary:
@@ -497,15 +497,6 @@ async def test_a_drain_ends_a_removal_that_waits_for_its_runs() -> None:
     assert_closed(queue)
 
 
-async def stubborn(payload: Payload[Any]) -> None:
-    """Does not end when it is cancelled."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + 1000
-    while loop.time() < end:
-        with suppress(asyncio.CancelledError):
-            await asyncio.sleep(end - loop.time())
-
-
 class Whole(Router):
     """Calls the collectors itself, side by side."""
 
@@ -521,7 +512,7 @@ class Whole(Router):
 async def test_a_drain_waits_for_no_removal_whose_run_does_not_end(
     keys: str, router: Any, loses_its_consumer: bool
 ) -> None:
-    diary = Diary()
+    diary, stubborn = Diary(), Stubborn()
     handlers = {"a": stubborn, "b": Log()}
     queue = CollectorQueue(
         [diary.collector(key, handlers[key]) for key in keys], router, max_consumers=2
@@ -541,12 +532,14 @@ async def test_a_drain_waits_for_no_removal_whose_run_does_not_end(
     assert removing.done()
     assert diary.lines.count("a exits") == 1
     assert_closed(queue)
-    await asyncio.sleep(2000)
+    stubborn.open()
+    await ticks(5)
+    assert_closed(queue)
 
 
 @virtual
 async def test_a_removal_that_begins_as_lifecycles_are_left_is_waited_for() -> None:
-    diary = Diary()
+    diary, stubborn = Diary(), Stubborn()
     removing: list[asyncio.Task[None]] = []
 
     @asynccontextmanager
@@ -570,7 +563,8 @@ async def test_a_removal_that_begins_as_lifecycles_are_left_is_waited_for() -> N
     assert diary.lines == ["a enters", "a exits"]
     await asyncio.wait(removing, timeout=0)
     assert removing[0].done()
-    await asyncio.sleep(2000)
+    stubborn.open()
+    await ticks(5)
 
 
 @both_loops

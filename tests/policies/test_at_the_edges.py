@@ -23,7 +23,7 @@ from collectorqueue import (
 from collectorqueue.errors import ConfigError, PayloadInvalid
 from collectorqueue.testing.virtual import VirtualLoop
 from tests.policies.support import Clocked, Flaky
-from tests.support import Gate, assert_closes, ticks, virtual
+from tests.support import Gate, Stubborn, assert_closes, ticks, virtual
 
 
 async def refuse(*_: Any) -> Any:
@@ -32,17 +32,9 @@ async def refuse(*_: Any) -> Any:
 
 @virtual
 async def test_what_runs_beside_one_that_is_written_off_can_be_cancelled_and_aborted() -> None:
-    release = asyncio.Event()
-
-    async def stubborn(payload: Payload[Any]) -> None:
-        while not release.is_set():
-            try:
-                await release.wait()
-            except asyncio.CancelledError:
-                continue
-
+    stubborn = Stubborn()
     for how in ("cancel", "close"):
-        release.clear()
+        stubborn.shut()
         collectors = [
             Collector("long", Clocked(1000)), Collector("stubborn", stubborn, timeout=0.1)
         ]  # fmt: skip
@@ -58,7 +50,7 @@ async def test_what_runs_beside_one_that_is_written_off_can_be_cancelled_and_abo
         assert event.outcome is Outcome.ABORTED
         assert report.ledger.closes and report.ledger.in_flight == 0
         assert len(report.aborted) == (how == "close")
-        release.set()
+        stubborn.open()
         await ticks(5)
 
 

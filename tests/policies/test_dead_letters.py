@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from collectorqueue import (
 from collectorqueue.admin.observers import DeadLettered
 from collectorqueue.errors import ConfigError, DuplicateKey, UnknownKey
 from tests.policies.support import Clocked, Flaky
-from tests.support import Gate, assert_closes, ticks, until, virtual
+from tests.support import Gate, Stubborn, assert_closes, ticks, until, virtual
 
 
 async def bad(payload: Payload[Any]) -> None:
@@ -367,19 +366,19 @@ async def test_a_letter_whose_sink_fails_is_kept_though_its_collector_was_remove
 
 @virtual
 async def test_handlers_and_sinks_that_do_not_end_share_one_grace() -> None:
-    async def stubborn(what: Any) -> None:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + 100
-        while loop.time() < end:
-            with suppress(asyncio.CancelledError):
-                await asyncio.sleep(end - loop.time())
+    stubborn = Stubborn()
+
+    async def sink(letter: DeadLetter) -> None:
+        await stubborn(letter.payload)
 
     collectors = [Collector("stubborn", stubborn), Collector("bad", bad)]
-    queue = CollectorQueue(collectors, dead_letter=stubborn)
+    queue = CollectorQueue(collectors, dead_letter=sink)
     await queue.start()
-    await queue.publisher.send(1)
-    await queue.publisher.request(1, keys="bad")
+    await queue.publisher.send(1, keys="stubborn")
+    await queue.publisher.request(2, keys="bad")
     report = await queue.close(timeout=1)
     assert report.seconds == pytest.approx(1.5)
     assert len(queue.dead_letters) == 1
-    await asyncio.sleep(200)
+    stubborn.open()
+    await ticks(5)
+    assert stubborn.ended == [1, 2]

@@ -12,7 +12,16 @@ import pytest
 from collectorqueue import Collector, CollectorQueue, Error, Ok, Outcome, Payload
 from collectorqueue.errors import ConfigError, RunTimeout
 from tests.policies.support import Clocked
-from tests.support import Gate, assert_closes, both_loops, ticks, until, virtual
+from tests.support import (
+    Gate,
+    Log,
+    Stubborn,
+    assert_closes,
+    both_loops,
+    ticks,
+    until,
+    virtual,
+)
 
 
 def is_timeout(result: Any) -> bool:
@@ -73,35 +82,22 @@ async def test_each_of_several_collectors_has_its_own() -> None:
 async def test_a_handler_that_swallows_its_cancel_loses_its_place(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    release = asyncio.Event()
-    ended = []
-
-    async def stubborn(payload: Payload[Any]) -> Any:
-        if payload.value != "stubborn":
-            return payload.value
-        while not release.is_set():
-            try:
-                await release.wait()
-            except asyncio.CancelledError:
-                continue
-        ended.append(payload.value)
-        return "too late"
-
-    collector = Collector("stubborn", stubborn, timeout=2)
+    stubborn = Stubborn()
+    collectors = [Collector("stubborn", stubborn, timeout=2), Collector("other", Log())]
     loop = asyncio.get_running_loop()
     with caplog.at_level(logging.WARNING, "collectorqueue.pool"):
-        async with CollectorQueue([collector], max_consumers=1) as queue:
+        async with CollectorQueue(collectors, max_consumers=1) as queue:
             begun = loop.time()
-            event = await queue.publisher.send("stubborn")
-            other = await queue.publisher.send("other")
+            event = await queue.publisher.send("too late", keys="stubborn")
+            other = await queue.publisher.send("other", keys="other")
             assert is_timeout((await event).first())
             assert await other == [Ok("other")]
             assert loop.time() - begun == pytest.approx(2.5, abs=0.01)
             assert (queue.consumers, queue.load.busy) == (1, 0)
             assert queue.metrics.policies.written_off == 1
-            release.set()
+            stubborn.open()
             await ticks(5)
-            assert ended == ["stubborn"]
+            assert stubborn.ended == ["too late"]
             assert is_timeout((await event).first())
             assert_closes(queue)
     assert "stubborn does not end after its timeout" in caplog.text
@@ -109,27 +105,19 @@ async def test_a_handler_that_swallows_its_cancel_loses_its_place(
 
 @virtual
 async def test_so_does_one_of_several() -> None:
-    release = asyncio.Event()
-
-    async def stubborn(payload: Payload[Any]) -> Any:
-        while not release.is_set():
-            try:
-                await release.wait()
-            except asyncio.CancelledError:
-                continue
-
+    stubborn = Stubborn()
     for order in (["stubborn", "good"], ["good", "stubborn"]):
         made = {
             "stubborn": Collector("stubborn", stubborn, timeout=1),
             "good": Collector("good", Clocked()),
         }
-        release.clear()
+        stubborn.shut()
         async with CollectorQueue([made[key] for key in order], max_consumers=1) as queue:
             results = await (await queue.publisher.send(1))
             assert is_timeout(results["stubborn"])
             assert results["good"] == Ok(1)
             assert await (await queue.publisher.send(2, keys="good")) == [Ok(2)]
-            release.set()
+            stubborn.open()
             await ticks(5)
             assert_closes(queue)
 

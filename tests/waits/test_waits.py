@@ -29,7 +29,6 @@ def in_silence() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("seeds", [range(at, at + 100) for at in range(0, 600, 100)])
-@pytest.mark.slow
 def test_no_program_hangs_and_none_is_refused_wrongly(seeds: range) -> None:
     with in_silence():
         for seed in seeds:
