@@ -46,7 +46,7 @@ from collectorqueue.flow.sizes import measure_by
 from collectorqueue.options import Options
 from collectorqueue.quiet import quietly
 from collectorqueue.registry import Registry
-from collectorqueue.running import DrainReport, Running, log_failed_exit
+from collectorqueue.running import DrainReport, Running, log_failed_exit, log_failed_removal
 from collectorqueue.signals import drained_on_signals
 from collectorqueue.standing import Standing
 from collectorqueue.workers.paths import refuse_in_import
@@ -233,8 +233,9 @@ class CollectorQueue(Standing):
         `dead_letter` collector of its own. One that is being removed is waited for.
 
         Raises DuplicateKey, QueueClosed if the queue is closed meanwhile, QueueNotStarted
-        while it is being started, WouldDeadlock in a handler if the same is still being
-        removed, WrongLoop, and what the lifecycle raises; it is not registered then.
+        while it is being started, WouldDeadlock in a handler or a lifecycle if the same is
+        still being removed, WrongLoop, and what the lifecycle raises; it is not registered
+        then.
         """
         if self._starting is not None:
             raise QueueNotStarted(
@@ -248,9 +249,7 @@ class CollectorQueue(Standing):
         steps = self._registry.steps_for(collector)
         self._registry.reserve(steps)
         try:
-            tenures = await running.take_on(steps)
-            for tenure in tenures:
-                running.tenures.hold(tenure)
+            await running.take_on(steps)
             self._registry.route_to(steps)
         finally:
             self._registry.release(steps)
@@ -275,7 +274,12 @@ class CollectorQueue(Standing):
         step = self._registry.remove(key)
         if self._running is not None:
             # Once begun it goes on, though this call may be cancelled.
-            error = await asyncio.shield(self._running.tenures.let_go(step))
+            leaving = self._running.tenures.let_go(step)
+            try:
+                error = await asyncio.shield(leaving)
+            except asyncio.CancelledError:
+                leaving.add_done_callback(log_failed_removal)
+                raise
             if error is not None:
                 raise error
 
@@ -316,20 +320,25 @@ class CollectorQueue(Standing):
         second call joins the first and may only shorten it. If it is cancelled it aborts,
         finishes, and re-raises. Inside a handler, an async `dead_letter` function or a
         lifecycle it starts the drain and returns at once. Raises WrongLoop.
-        Raises an ExceptionGroup of what lifecycle exits raised, after all of them. They have
-        until the deadline, and 5 s at least (0.3 s in workers); what is not left by then is
-        cancelled: a TimeoutError.
+        Raises an ExceptionGroup of what lifecycle exits raised, after all of them. All
+        together they have until the deadline, and 5 s at least (0.3 s in workers); what is
+        not left by then is cancelled: a TimeoutError.
         """
-        if self._starting is not None:
-            await self._starting.give_up_start()
-        running = self._running
-        if running is None:
-            return self._drain_report or DrainReport(self.ledger)
-        self._core.check_loop()
         if timeout is DEFAULT:
             timeout = self._options.drain_timeout
         elif timeout is not None:
             check_seconds("timeout", timeout)
+        starting = self._starting
+        if starting is not None:
+            is_waited_for = starting.is_closing_in(asyncio.current_task())
+            starting.give_up_start(timeout)
+            if is_waited_for:
+                return DrainReport(self.ledger, complete=False)
+            await starting.has_begun()
+        running = self._running
+        if running is None:
+            return self._drain_report or DrainReport(self.ledger)
+        self._core.check_loop()
         if running.closing is None:
             running.drain.shorten(timeout)
             # Not by the loop's task factory: one that is eager would be in it before it is

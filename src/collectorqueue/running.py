@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from collectorqueue._native.core import Core
-from collectorqueue._native.event import CollectorEvent, Outcome
+from collectorqueue._native.event import CollectorEvent
 from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
 from collectorqueue.admin.autoscaler import Autoscaler, ScalingStats
@@ -42,7 +42,7 @@ from collectorqueue.quiet import quietly
 from collectorqueue.workers.forks import watch
 from collectorqueue.workforce import Workforce
 
-__all__ = ["DrainReport", "Running", "log_failed_exit"]
+__all__ = ["DrainReport", "Running", "log_failed_exit", "log_failed_removal"]
 
 log = logging.getLogger("collectorqueue.queue")
 
@@ -67,6 +67,13 @@ class DrainReport(msgspec.Struct, frozen=True):
 def log_failed_exit(error: BaseException) -> None:
     """Of a lifecycle; for where another error is raised, or several are."""
     quietly(log, logging.ERROR, "a lifecycle failed to exit", exc_info=error)
+
+
+def log_failed_removal(task: asyncio.Task[BaseException | None]) -> None:
+    """The same, for one that nobody waits for any more."""
+    error = None if task.cancelled() else task.result()
+    if error is not None:
+        log_failed_exit(error)
 
 
 class Running:
@@ -122,12 +129,14 @@ class Running:
             self._converters.of(step.collector)  # before anything else has begun
         try:
             for step in steps:
-                self.tenures.hold(await self.tenures.enter(step.collector))
+                await self.tenures.enter(step.collector)
             await self.workforce.recruit(steps)
             self._open(steps)
         except BaseException:
+            self.beginning = None  # a close has nothing to cut short
             if self._core.is_open:
                 self.stop()
+            self.drain.shorten(self._options.drain_timeout)
             await self._leave(self.exit_all())
             raise
 
@@ -141,12 +150,16 @@ class Running:
             for error in leaving.result():
                 log_failed_exit(error)
 
-    async def give_up_start(self) -> None:
-        """Have it end where it is, unless it is done by then; waits until it is over."""
+    def give_up_start(self, timeout: float | None) -> None:
+        """Have it end where it is, unless it is done by then; lifecycles have until then."""
         if asyncio.get_running_loop() is not self.loop:
             raise WrongLoop(f"the queue is being started on its own loop, {self.loop!r}")
+        self.drain.shorten(timeout)
         if self.beginning is not None and not self.beginning.expired():
             self.beginning.reschedule(self.loop.time())
+
+    async def has_begun(self) -> None:
+        """Wait until start is over, whatever comes of it."""
         await self._has_begun.wait()
 
     def begun(self) -> None:
@@ -211,18 +224,21 @@ class Running:
             step.rebind(self.threads.wrap(collector.processor))
         fit(step, self._core, self._measure, self._converters)
 
-    async def take_on(self, steps: list[Step]) -> list[Tenure | None]:
-        """Have collectors that come late ready, in order; their lifecycles, all entered.
+    async def take_on(self, steps: list[Step]) -> None:
+        """Have collectors that come late ready, in order, with their lifecycles entered.
 
         Waits for those of them that are still being removed. Raises what lifecycles raise,
         QueueClosed, or WouldDeadlock; those entered before are left then.
         """
         await self._until_left({step.collector for step in steps})
-        tenures: list[Tenure | None] = []
+        tenures: list[Tenure] = []
         bound: list[Step] = []
         try:
             for step in steps:
-                tenures.append(await self.tenures.enter(step.collector))
+                self._check_open()
+                tenure = await self.tenures.enter(step.collector)
+                if tenure is not None:
+                    tenures.append(tenure)
                 self._check_open()
                 await self.bind_late(step)
                 bound.append(step)
@@ -230,14 +246,16 @@ class Running:
         except BaseException:
             await self._leave(self._undo(bound, tenures))
             raise
-        return tenures
 
     async def _until_left(self, collectors: set[Collector]) -> None:
         leaving = self.tenures.leaving(collectors)
-        if leaving and self._core.is_inside():
-            raise WouldDeadlock("a handler cannot wait until a collector is at rest")
-        if leaving:
-            await asyncio.wait(leaving)
+        if not leaving:
+            return
+        if self._core.is_inside() or self.tenures.has(asyncio.current_task()):
+            raise WouldDeadlock(
+                "neither a handler nor a lifecycle can wait until a collector is at rest"
+            )
+        await asyncio.wait(leaving)
 
     def _check_open(self) -> None:
         # Of this run: by now the queue may have been started again.
@@ -245,13 +263,13 @@ class Running:
             raise QueueClosed("the queue was closed while a collector was being added")
 
     async def _undo(
-        self, bound: list[Step], tenures: list[Tenure | None]
+        self, bound: list[Step], tenures: list[Tenure]
     ) -> list[BaseException]:
         errors = []
         for step in reversed(bound):
             step.collector.forget(step)
-            errors.append(await self.workforce.let_go(step.key))
-        left = await self.tenures.exit(tenures)
+            errors.append(await self.workforce.let_go(step))
+        left = await self.tenures.exit(reversed(tenures))
         return [each for each in errors if each is not None] + left
 
     async def bind_late(self, step: Step) -> None:
@@ -264,19 +282,27 @@ class Running:
         self.bind(step)
 
     async def exit_all(self) -> list[BaseException]:
-        """Leave all lifecycles in reverse, whatever they raise; returns that."""
-        expired = None if self.closing is None else self.drain.deadline.expired
-        self.tenures.begin_end(expired)
+        """Leave all lifecycles in reverse, whatever they raise; returns that.
+
+        They have until the deadline, and no end of time without one.
+        """
+        deadline = self.drain.deadline
+        self.tenures.begin_end(deadline.expired)
+        self.workforce.hire_no_more()
         await self.tenures.finish_removals()
-        errors = await self.workforce.stop(LEAVE_WORKERS_S, expired)
-        return errors + await self.tenures.exit_all()
+        errors = await self.workforce.stop(
+            LEAVE_WORKERS_S, None if self.closing is None else deadline.expired
+        )
+        errors += await self.tenures.exit_all()
+        self.tenures.stop()
+        deadline.stop()
+        return errors
 
     def _note_bad(
         self, event: CollectorEvent, route: Step | tuple[Step, ...] | None
     ) -> None:
         self._failures.note(event)
-        if event.outcome is Outcome.FAILED:
-            self._letters.note(event, route)
+        self._letters.note(event, route)
 
     async def _finish_letters(self) -> None:
         await self._letters.finish(self.drain.deadline)
@@ -294,11 +320,9 @@ class Running:
         """Everything that is not an event: timers, threads, the last log lines."""
         self._core.shut()
         self._core.rest()
-        self.drain.deadline.stop()
         for step in self._core.index.steps.values():
             step.collector.on_limits_changed(step, None)
         self._stop_scaling()
-        self.tenures.stop()
         if self._reporter is not None:
             self._reporter.stop()
         self._failures.close()

@@ -16,6 +16,7 @@ from collectorqueue._native.remote import RemoteOutlet
 from collectorqueue.admin.autoscaler import Autoscaler
 from collectorqueue.admin.observers import Observers, WorkerDied, WorkerStarted
 from collectorqueue.admin.scaler import PoolScaler, PoolState
+from collectorqueue.errors import QueueClosed
 from collectorqueue.flow.collector import Collector
 from collectorqueue.options import Options
 from collectorqueue.workers.encoding import Encoding
@@ -50,7 +51,8 @@ class Workforce:
         self._options = options
         self._observers = observers
         self._scaler: Autoscaler | None = None
-        self._outlets: dict[str, RemoteOutlet] = {}
+        self._outlets: dict[Step, RemoteOutlet] = {}
+        self._is_ending = False
         # Of late collectors one waits for the other: the first may fail, and the pool with it.
         self._changing = asyncio.Lock()
 
@@ -109,9 +111,11 @@ class Workforce:
     async def take_on(self, step: Step) -> None:
         """Lead the events of one more collector to the workers, all of which are replaced.
 
-        Raises as `recruit` does.
+        Raises as `recruit` does, and QueueClosed.
         """
         async with self._changing:
+            if self._is_ending:
+                raise QueueClosed("the queue was closed while a collector was being added")
             if self.pool is None:
                 await self._recruit_late(step)
             else:
@@ -125,18 +129,18 @@ class Workforce:
             if self.pool is not None:
                 failed, self.pool = self.pool, None
                 await failed.stop(0)
-            self._outlets.pop(step.key, None)
+            self._outlets.pop(step, None)
             raise
         pool.crew.join()
 
     def _lead_to(self, outlet: RemoteOutlet, step: Step) -> None:
-        self._outlets[step.key] = outlet
+        self._outlets[step] = outlet
         step.lead_out(outlet)
         step.rebind(outlet.call)
 
-    async def let_go(self, key: str) -> BaseException | None:
+    async def let_go(self, step: Step) -> BaseException | None:
         """Do without a collector that is at rest; returns what its lifecycle's exit raised."""
-        outlet = self._outlets.pop(key, None)
+        outlet = self._outlets.pop(step, None)
         if outlet is None or self.pool is None:
             return None
         return await self.pool.disconnect(outlet)
@@ -188,6 +192,12 @@ class Workforce:
         """Have as many as there are."""
         if self._scaler is not None:
             self._scaler.stop()
+
+    def hire_no_more(self) -> None:
+        """Whoever waits for workers gets QueueClosed."""
+        self._is_ending = True
+        if self.pool is not None:
+            self.pool.staff.hire_no_more()
 
     async def stop(
         self, grace_s: float, expired: asyncio.Future[None] | None

@@ -10,12 +10,14 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import collectorqueue
-from collectorqueue import CollectorQueue, Outcome
+from collectorqueue import Collector, CollectorQueue, Context, Outcome
+from tests.support import Log, ticks
 
 SOURCE = str(Path(collectorqueue.__file__).resolve().parent.parent)
 
@@ -40,6 +42,34 @@ def consumer_tasks(
         ),
         key=lambda task: int(task.get_name().removeprefix(name)),
     )
+
+
+class Diary:
+    """Lifecycles that write down what happens, and fail where they are told to."""
+
+    def __init__(self, fail_enter: str = "", fail_exit: str = "") -> None:
+        self.lines: list[str] = []
+        self.fail_enter = fail_enter
+        self.fail_exit = fail_exit
+
+    def collector(self, key: str, processor: Any = None, **options: Any) -> Collector:
+        @asynccontextmanager
+        async def lifecycle(ctx: Context) -> AsyncIterator[None]:
+            await ticks(1)
+            if key in self.fail_enter:
+                self.lines.append(f"{key} fails to enter")
+                raise ValueError(f"enter {key}")
+            self.lines.append(f"{key} enters")
+            try:
+                yield
+            finally:
+                await ticks(1)
+                if key in self.fail_exit:
+                    self.lines.append(f"{key} fails to exit")
+                    raise ValueError(f"exit {key}")
+                self.lines.append(f"{key} exits")
+
+        return Collector(key, processor or Log(), lifecycle=lifecycle, **options)
 
 
 def assert_closed(queue: CollectorQueue) -> None:

@@ -500,3 +500,31 @@ async def test_one_that_is_cancelled_beside_one_in_its_handlers_timeout_is_repla
         second = await queue.publisher.send(2)
         assert (await first).first() == (await second).first() == Ok("late")
     assert_closed(queue)
+
+
+@virtual
+async def test_one_that_is_lost_beside_one_that_times_its_handler_out_is_replaced() -> None:
+    async def cancels_itself(payload: Payload[Any]) -> None:
+        asyncio.get_running_loop().call_later(1, me().cancel)
+        await asyncio.sleep(100)
+
+    async def times_itself(payload: Payload[Any]) -> str:
+        try:
+            async with asyncio.timeout(1):
+                try:
+                    await asyncio.sleep(100)
+                finally:
+                    await asyncio.sleep(0.1)  # as a connection that rolls back
+        except TimeoutError:
+            return "late"
+        return "never"
+
+    collectors = [Collector("a", cancels_itself), Collector("b", times_itself)]
+    async with CollectorQueue(collectors, max_consumers=2, autoscale=False) as queue:
+        lost = await queue.publisher.send(1, keys="a")
+        late = await queue.publisher.send(1, keys="b")
+        await asyncio.sleep(5)
+        assert lost.outcome is Outcome.ABORTED
+        assert late.get_result().first() == Ok("late")
+        assert queue.consumers == 2
+        assert queue.is_running

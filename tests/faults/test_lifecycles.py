@@ -31,36 +31,8 @@ from collectorqueue.errors import (
     WouldDeadlock,
 )
 from collectorqueue.flow.pool import ConsumerPool
-from tests.faults.harness import assert_closed, assert_serves, consumer_tasks, me
+from tests.faults.harness import Diary, assert_closed, assert_serves, consumer_tasks, me
 from tests.support import Gate, Log, Stubborn, both_loops, ticks, until, virtual
-
-
-class Diary:
-    """Lifecycles that write down what happens, and fail where they are told to."""
-
-    def __init__(self, fail_enter: str = "", fail_exit: str = "") -> None:
-        self.lines: list[str] = []
-        self.fail_enter = fail_enter
-        self.fail_exit = fail_exit
-
-    def collector(self, key: str, processor: Any = None, **options: Any) -> Collector:
-        @asynccontextmanager
-        async def lifecycle(ctx: Context) -> AsyncIterator[None]:
-            await ticks(1)
-            if key in self.fail_enter:
-                self.lines.append(f"{key} fails to enter")
-                raise ValueError(f"enter {key}")
-            self.lines.append(f"{key} enters")
-            try:
-                yield
-            finally:
-                await ticks(1)
-                if key in self.fail_exit:
-                    self.lines.append(f"{key} fails to exit")
-                    raise ValueError(f"exit {key}")
-                self.lines.append(f"{key} exits")
-
-        return Collector(key, processor or Log(), lifecycle=lifecycle, **options)
 
 
 @both_loops
@@ -380,9 +352,12 @@ async def test_none_is_added_while_the_queue_is_being_started() -> None:
         assert list(queue.collectors) == ["a"]
 
 
+@pytest.mark.parametrize("kind", [Gate, Stubborn])
 @both_loops
-async def test_one_that_is_still_entered_when_the_queue_is_closed_is_left() -> None:
-    entering, lines = Gate(), []
+async def test_one_that_is_still_entered_when_the_queue_is_closed_is_left(
+    kind: type[Gate],
+) -> None:
+    entering, lines = kind(), []
 
     @asynccontextmanager
     async def slow(ctx: Context) -> AsyncIterator[None]:
@@ -395,14 +370,19 @@ async def test_one_that_is_still_entered_when_the_queue_is_closed_is_left() -> N
     await queue.start()
     adding = asyncio.create_task(queue.add_collector(Collector("b", Log(), lifecycle=slow)))
     await ticks(3)
-    await queue.close()
-    entering.open()
+    closing = asyncio.create_task(queue.close())
+    if kind is Stubborn:
+        await ticks(20)
+        assert not closing.done()
+        entering.open()
+    await closing
     with pytest.raises(QueueClosed):
         await adding
-    assert lines == ["entered", "left"]
+    expected = [] if kind is Gate else ["entered", "left"]
+    assert lines == expected
     assert not queue.collectors
     async with queue:
-        assert lines == ["entered", "left"]
+        assert lines == expected
 
 
 @both_loops
@@ -791,7 +771,7 @@ async def test_one_that_is_entered_as_the_queue_is_closed_and_started_again_is_l
     None
 ):
     diary = Diary()
-    entering = Gate()
+    entering = Stubborn()
 
     @asynccontextmanager
     async def slow(ctx: Context) -> AsyncIterator[None]:
@@ -805,11 +785,14 @@ async def test_one_that_is_entered_as_the_queue_is_closed_and_started_again_is_l
     late = Collector("slow", Log(), lifecycle=slow)
     adding = asyncio.create_task(queue.add_collector(late))
     await ticks(3)
-    await queue.close()
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await queue.close()
+    assert [type(each) for each in caught.value.exceptions] == [TimeoutError]
+    with pytest.raises(QueueClosed):
+        await adding
     async with queue:
         entering.open()
-        with pytest.raises(QueueClosed):
-            await adding
+        await ticks(5)
         assert diary.lines == ["slow enters", "slow exits"]
         assert list(queue.collectors) == ["a"]
         await queue.add_collector(late)
@@ -926,90 +909,3 @@ async def test_one_that_is_still_being_removed_is_left_before_it_is_entered_agai
         await adding
         await assert_serves(queue, keys="a")
     assert diary.lines == ["a enters", "a exits"] * 2
-
-
-# -- that do not end ------------------------------------------------------------------
-
-
-def endless(key: str, lines: list[str], minds: bool, runs_in: Any = "loop") -> Collector:
-    """A collector whose lifecycle does not end by itself, or at all."""
-
-    @asynccontextmanager
-    async def lifecycle(ctx: Context) -> AsyncIterator[None]:
-        yield
-        try:
-            await asyncio.sleep(1000)
-        except asyncio.CancelledError:
-            lines.append(f"{key} is cancelled")
-            if minds:
-                raise
-            await asyncio.sleep(1000)
-
-    return Collector(key, Log(), lifecycle=lifecycle, runs_in=runs_in)
-
-
-@pytest.mark.parametrize("runs_in", ["loop", "thread"])
-@pytest.mark.parametrize("minds", [True, False])
-@pytest.mark.parametrize("timeout", [0, 20])
-@virtual
-async def test_a_close_cancels_what_is_not_left_in_time_and_says_so(
-    timeout: float, minds: bool, runs_in: Any
-) -> None:
-    diary = Diary()
-    loop = asyncio.get_running_loop()
-    queue = CollectorQueue(
-        [
-            diary.collector("a"),
-            endless("b", diary.lines, minds, runs_in),
-            diary.collector("c"),
-        ]
-    )
-    await queue.start()
-    begun = loop.time()
-    with pytest.raises(ExceptionGroup) as caught:
-        await queue.close(timeout)
-    assert loop.time() - begun <= max(timeout, 5) + 0.21
-    (error,) = caught.value.exceptions
-    assert isinstance(error, TimeoutError)
-    assert "'b' was not left in time" in str(error)
-    assert diary.lines[2:] == ["c exits", "b is cancelled", "a exits"]
-    assert_closed(queue)
-    await asyncio.sleep(2000)
-
-
-@virtual
-async def test_a_close_cancels_a_removal_that_is_not_left_in_time() -> None:
-    lines: list[str] = []
-    queue = CollectorQueue([endless("a", lines, minds=True)])
-    await queue.start()
-    removing = asyncio.create_task(queue.remove_collector("a"))
-    await asyncio.sleep(10)
-    assert not removing.done()
-    await queue.close(timeout=1)
-    with pytest.raises(TimeoutError, match="not left in time"):
-        await removing
-    assert lines == ["a is cancelled"]
-
-
-@pytest.mark.parametrize("how", ["again", "cancelled"])
-@virtual
-async def test_a_close_that_waits_for_a_lifecycle_can_be_cut_short(how: str) -> None:
-    lines: list[str] = []
-    queue = CollectorQueue([endless("a", lines, minds=True)])
-    await queue.start()
-    closing = asyncio.create_task(queue.close(None))
-    await asyncio.sleep(100)
-    assert not closing.done()
-    if how == "again":
-        with pytest.raises(ExceptionGroup, match="failed to exit"):
-            await queue.close(timeout=0)
-    else:
-        closing.cancel()
-    await asyncio.wait([closing], timeout=1)
-    assert closing.done()
-    assert lines == ["a is cancelled"]
-    if how == "again":
-        assert isinstance(closing.exception(), ExceptionGroup)
-    else:
-        assert closing.cancelled()
-    assert_closed(queue)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from collectorqueue import Collector, CollectorQueue, Error, Outcome, Router
-from collectorqueue.errors import RunTimeout, WorkersFailed
+from collectorqueue.errors import QueueClosed, RunTimeout, WorkersFailed
 from tests.faults.harness import environment
 from tests.support import assert_closes, both_loops
 from tests.workers import handlers
@@ -172,7 +172,7 @@ async def test_a_collector_that_is_added_while_the_queue_closes_is_told_so() -> 
     await asyncio.sleep(0.1)
     await queue.close()
     async with asyncio.timeout(10):
-        with pytest.raises(WorkersFailed, match="the queue was closed"):
+        with pytest.raises(QueueClosed):
             await adding
 
 
@@ -262,3 +262,58 @@ def test_loops_that_end_without_close_leave_no_file() -> None:
             del queue
             gc.collect()
     assert counts[0] == counts[2]
+
+
+@both_loops
+async def test_a_close_does_not_wait_for_workers_that_do_not_get_ready(tmp_path: Path) -> None:
+    collectors = [
+        Collector("a", handlers.same, lifecycle=handlers.lifecycle, runs_in="process"),
+        Collector(
+            "b", handlers.same, ctx={"folder": str(tmp_path)},
+            lifecycle=handlers.exclusive_lifecycle, runs_in="process",
+        ),
+    ]  # fmt: skip
+    queue = CollectorQueue(collectors, workers=1)
+    await queue.start()
+    removing = asyncio.create_task(queue.remove_collector("a"))
+    await asyncio.sleep(0.3)  # a new worker waits for the old one's lock
+    assert not removing.done()
+    async with asyncio.timeout(10):
+        report = await queue.close(timeout=0.5)
+        await removing
+    assert report.seconds < 5
+
+
+@both_loops
+async def test_no_workers_are_left_of_collectors_that_come_as_the_queue_closes() -> None:
+    queue = CollectorQueue(workers=1)
+    await queue.start()
+    adding = [
+        asyncio.create_task(
+            queue.add_collector(Collector(key, handlers.same, runs_in="process"))
+        )
+        for key in "ab"
+    ]
+    await asyncio.sleep(0.01)
+    running = queue._running
+    assert running is not None
+    await queue.close(timeout=0.5)
+    answers = await asyncio.gather(*adding, return_exceptions=True)
+    assert [type(each) for each in answers] == [QueueClosed, QueueClosed]
+    assert running.workforce.pool is None or not running.workforce.pool.staff.everyone()
+
+
+@both_loops
+async def test_one_that_takes_the_place_of_another_stays_as_that_is_left() -> None:
+    collectors = [Collector("a", handlers.nap, runs_in="process")]
+    queue = CollectorQueue(collectors, workers=1, max_events_per_worker=2)
+    async with queue, asyncio.timeout(30):
+        event = await queue.publisher.send(0.5)
+        await until(lambda: stats_of(queue).out)
+        removing = asyncio.create_task(queue.remove_collector("a"))
+        await asyncio.sleep(0)
+        await queue.add_collector(Collector("a", handlers.same, runs_in="process"))
+        await event
+        await removing
+        for number in range(8):  # by several workers
+            assert await queue.publisher.call("a", number) == number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -598,3 +599,32 @@ async def test_strange_keys_cost_their_own_event_only(key: Any) -> None:
             await event
             assert event.outcome is Outcome.FAILED
         assert len(letters) == 9
+
+
+@pytest.mark.parametrize("limit", ["max_concurrency", "rate_limit"])
+@virtual
+async def test_calls_that_are_not_wanted_any_more_wait_nowhere(limit: str) -> None:
+    limits: dict[str, Any] = (
+        {limit: 1} if limit == "max_concurrency" else {limit: RateLimit(1, per=1e6)}
+    )
+    gate = Gate()
+    collector = Collector("c", gate, **limits)
+    async with CollectorQueue([collector]):
+        first = asyncio.create_task(collector.process(Payload(0)))
+        await ticks(3)
+        blocks = 0
+        for number in range(1100):
+            if number == 100:
+                blocks = sys.getallocatedblocks()
+            call = asyncio.create_task(collector.process(Payload(number)))
+            await ticks(2)
+            call.cancel()
+            await asyncio.wait([call])
+        assert sys.getallocatedblocks() - blocks < 500
+        if limit == "max_concurrency":  # the next one's turn comes
+            call = asyncio.create_task(collector.process(Payload("next")))
+            await ticks(2)
+            gate.open()
+            assert await call == Ok("next")
+        gate.open()
+        await first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from typing import Any
 
@@ -16,7 +17,9 @@ from collectorqueue import (
     Error,
     Outcome,
     Payload,
+    ResultList,
     Retry,
+    Router,
 )
 from collectorqueue.admin.observers import DeadLettered
 from collectorqueue.errors import ConfigError, DuplicateKey, UnknownKey
@@ -382,3 +385,84 @@ async def test_handlers_and_sinks_that_do_not_end_share_one_grace() -> None:
     stubborn.open()
     await ticks(5)
     assert stubborn.ended == [1, 2]
+
+
+@virtual
+async def test_letters_that_are_taken_by_one_future_are_all_kept_if_it_fails() -> None:
+    loop = asyncio.get_running_loop()
+    written = loop.create_future()
+    async with CollectorQueue([Collector("bad", bad)], dead_letter=lambda _: written) as queue:
+        await queue.publisher.send_many(range(5))
+        await queue.publisher.wait()
+        written.set_exception(OSError("disk full"))
+        await ticks(3)
+        assert [letter.payload.value for letter in queue.dead_letters] == [*range(5)]
+
+
+class ById:
+    """It can be awaited, and is nothing else."""
+
+    def __await__(self) -> Any:
+        yield from asyncio.sleep(1).__await__()
+
+
+@virtual
+async def test_anything_that_can_be_awaited_is_waited_for() -> None:
+    async with CollectorQueue([Collector("bad", bad)], dead_letter=lambda _: ById()) as queue:
+        await queue.publisher.send(1)
+        begun = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - begun == pytest.approx(1)
+    assert not queue.dead_letters
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="there are no eager tasks")
+@virtual
+async def test_a_sink_may_close_the_queue_whatever_makes_tasks() -> None:
+    reports = []
+
+    async def sink(letter: DeadLetter) -> None:
+        reports.append(await queue.close())
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(asyncio.eager_task_factory)
+    begun = loop.time()
+    async with CollectorQueue([Collector("bad", bad)], dead_letter=sink) as queue:
+        await queue.publisher.send(1)
+        await asyncio.sleep(0)
+    loop.set_task_factory(None)
+    assert [report.complete for report in reports] == [False]
+    assert loop.time() == begun
+
+
+@virtual
+async def test_letters_on_their_way_to_a_sink_that_is_removed_are_kept() -> None:
+    gate = Gate()
+    sink = Collector("sink", gate, topics="letters", max_concurrency=1)
+    collectors = [Collector("bad", bad, topics="work", dead_letter=sink), sink]
+    async with CollectorQueue(collectors) as queue:
+        for number in range(5):
+            await queue.publisher.send(number, topics="work")
+        await until(lambda: gate.started)
+        removing = asyncio.create_task(queue.remove_collector("sink"))
+        await ticks(5)
+        gate.open()
+        await removing
+        await queue.publisher.wait()
+        taken = [letter.payload.value for letter in gate.ended]
+        kept = [letter.payload.value for letter in queue.dead_letters]
+        assert len(taken) == 1 and sorted(taken + kept) == [*range(5)]
+
+
+@pytest.mark.parametrize("key", ["router", "other"])
+@virtual
+async def test_a_collector_that_a_custom_router_calls_has_its_own_sink(key: str) -> None:
+    class Whole(Router):
+        async def handle_event(self, payload: Payload[Any]) -> ResultList:
+            return ResultList([await self.collectors[key].process(payload)], [key])
+
+    own: list[DeadLetter] = []
+    others: list[DeadLetter] = []
+    collectors = [Collector(key, bad, dead_letter=own.append)]
+    async with CollectorQueue(collectors, Whole, dead_letter=others.append) as queue:
+        await queue.publisher.send(1)
+    assert (len(own), len(others)) == (1, 0)

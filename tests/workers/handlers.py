@@ -336,6 +336,21 @@ async def lifecycle_failing_late(ctx: Context) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def exclusive_lifecycle(ctx: Context) -> AsyncIterator[None]:
+    """One worker at a time; others wait until that has left."""
+    lock = Path(ctx.folder, "lock")
+    while True:
+        with suppress(FileExistsError):
+            lock.touch(exist_ok=False)
+            break
+        await asyncio.sleep(0.01)
+    try:
+        yield
+    finally:
+        lock.unlink()
+
+
+@asynccontextmanager
 async def slow_lifecycle(ctx: Context) -> AsyncIterator[None]:
     await asyncio.sleep(0.7)
     yield

@@ -11,7 +11,9 @@ from libc.stdint cimport int64_t
 
 from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.core cimport Core, core_of
-from collectorqueue._native.event cimport ADMITTED, AT_GATE, PART, ROUTED, CollectorEvent
+from collectorqueue._native.event cimport (
+    ADMITTED, AT_GATE, IN_HAND, PART, ROUTED, CollectorEvent,
+)
 from collectorqueue._native.holders cimport Holder, Share, is_call
 from collectorqueue._native.payload cimport Payload
 from collectorqueue._native.untracked cimport track
@@ -126,7 +128,9 @@ cdef class Gate(Holder):
                 self.take(now)
                 run.flags |= ADMITTED
                 core.put_back(run)
-            elif not future.done():     # or the call is not wanted any more
+                continue
+            run.place = IN_HAND
+            if not future.done():       # or the call is not wanted any more
                 self.take(now)
                 future.set_result(None)
         if not len(self.held):
@@ -137,7 +141,8 @@ cdef class Gate(Holder):
         return self.let_in(now)
 
     def enter_call(self):
-        """Wait for one's turn as a custom router does: a future of that, or None."""
+        """Wait for one's turn as a custom router does: a future of that and what stands for
+        the call here, or None."""
         cdef int64_t now = monotonic_ns()
         cdef Core core
         cdef CollectorEvent run
@@ -159,7 +164,13 @@ cdef class Gate(Holder):
         run.flags = PART
         run.waiters = share
         self.hold(run, now)
-        return share.future
+        return share.future, run
+
+    def forget_call(self, CollectorEvent run not None):
+        """A call that waits is not wanted any more."""
+        if run.place == AT_GATE and self.home.hub is not NULL:
+            run.place = IN_HAND
+            self.forget(run)
 
     def leave_call(self):
         """A call that was let in is over."""

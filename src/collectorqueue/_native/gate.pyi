@@ -4,6 +4,7 @@ import asyncio
 from typing import Self, final
 
 from collectorqueue._native.core import Core
+from collectorqueue._native.event import CollectorEvent
 from collectorqueue._native.holders import Holder
 
 @final
@@ -31,5 +32,9 @@ class Gate(Holder):
     def give_back(self) -> None:
         """A call that was let in is not made."""
 
-    def enter_call(self) -> asyncio.Future[None] | None:
-        """Wait for one's turn as a custom router does: a future of that, or None."""
+    def enter_call(self) -> tuple[asyncio.Future[None], CollectorEvent] | None:
+        """Wait for one's turn as a custom router does: a future of that and what stands for
+        the call here, or None."""
+
+    def forget_call(self, run: CollectorEvent) -> None:
+        """A call that waits is not wanted any more."""

@@ -18,11 +18,11 @@ from typing import Any
 import msgspec
 
 from collectorqueue._native.core import Core
-from collectorqueue._native.event import CollectorEvent
+from collectorqueue._native.event import CollectorEvent, Outcome
 from collectorqueue._native.payload import Payload
 from collectorqueue._native.plan import Step
 from collectorqueue._native.results import Error
-from collectorqueue.errors import QueueFull, UnknownKey
+from collectorqueue.errors import EventAborted, QueueFull, UnknownKey
 from collectorqueue.flow.collector import Collector
 from collectorqueue.flow.deadline import Deadline
 from collectorqueue.quiet import contained, quietly
@@ -81,29 +81,41 @@ class DeadLetters:
         self._context = context
         self._on_letter = on_letter
         self._given_to: set[Collector] = set()
-        self.under_way: dict[asyncio.Future[Any], DeadLetter] = {}
+        self.under_way: dict[asyncio.Future[Any], list[DeadLetter]] = {}
         self.count = 0
         self.lost = 0  # that fell out of those that are kept
 
     def note(self, event: CollectorEvent, route: Step | tuple[Step, ...] | None) -> None:
-        """An event has ended FAILED, where it went: hand over what failed of it."""
+        """An event has not ended OK, where it went: hand over what failed of it."""
+        if event.outcome is not Outcome.FAILED:
+            self._note_untaken(event)
+            return
         results = event.get_result()
         assert results is not None
         # By what it went to: a collector may have been removed, or replaced, meanwhile.
         steps = route if isinstance(route, tuple) else () if route is None else (route,)
-        collectors = {step.key: step.collector for step in steps}
+        gone_to = [step.collector for step in steps]  # or to a custom router
+        collectors = {each.key: each for each in gone_to if isinstance(each, Collector)}
         for key, result in results.items():
             if isinstance(result, Error):
                 self._note(event, key, self._failed(key, collectors), result)
 
-    def _failed(self, key: object, collectors: dict[str, Any]) -> Collector | None:
+    def _note_untaken(self, event: CollectorEvent) -> None:
+        """It did not fail; but if it is a letter on its way to a sink, that has not got it."""
+        letter, keys = event.payload.value, event.payload.keys
+        if isinstance(letter, DeadLetter) and any(
+            keys == (sink.key,) for sink in self._given_to
+        ):
+            self._keep(letter, EventAborted(f"on its way to {keys[0]!r}: {event.outcome}"))
+
+    def _failed(self, key: object, collectors: dict[str, Collector]) -> Collector | None:
         """Which collector failed; None: a custom router did."""
         if type(key) is not str:
             return None  # a custom router may call its results anything
-        found = collectors.get(key)
-        if found is None and key in self._steps:
-            found = self._steps[key].collector
-        return found if isinstance(found, Collector) else None
+        if key in collectors or key not in self._steps:
+            return collectors.get(key)
+        collector: Collector = self._steps[key].collector
+        return collector
 
     def _note(
         self, event: CollectorEvent, key: str | None, failed: Collector | None, error: Error
@@ -146,20 +158,23 @@ class DeadLetters:
             self._given_to.add(sink)
             self._core.send_straight(step, Payload(letter, keys=sink.key))
             return
-        answer = self._context.copy().run(sink, letter)
+        context = self._context.copy()
+        answer = context.run(sink, letter)
         if inspect.isawaitable(answer):
-            task = asyncio.ensure_future(answer, loop=self._loop)
-            self.under_way[task] = letter
-            task.add_done_callback(self._handed_over, context=self._context)
+            taking = future_of(answer, self._loop, context)
+            # It may be one for several.
+            if taking not in self.under_way:
+                self.under_way[taking] = []
+                taking.add_done_callback(self._handed_over, context=self._context)
+            self.under_way[taking].append(letter)
 
-    def _handed_over(self, task: asyncio.Future[Any]) -> None:
-        letter = self.under_way.pop(task, None)
-        if letter is None:
-            return  # given up before
-        if task.cancelled():
-            self._keep(letter, asyncio.CancelledError())
-        elif (failure := task.exception()) is not None:
-            self._keep(letter, failure)
+    def _handed_over(self, taking: asyncio.Future[Any]) -> None:
+        cancelled = asyncio.CancelledError() if taking.cancelled() else None
+        failure = cancelled or taking.exception()
+        letters = self.under_way.pop(taking, [])  # none, if it was given up before
+        if failure is not None:
+            for letter in letters:
+                self._keep(letter, failure)
 
     def _keep(self, letter: DeadLetter, failure: BaseException) -> None:
         if len(self._kept) == self._kept.maxlen:
@@ -179,6 +194,22 @@ class DeadLetters:
             task.cancel()
         if self.under_way:
             await asyncio.wait(set(self.under_way), timeout=deadline.grace_s())
-        for letter in self.under_way.values():
-            self._keep(letter, TimeoutError("it did not end when it was cancelled"))
+        for letters in self.under_way.values():
+            for letter in letters:
+                self._keep(letter, TimeoutError("it did not end when it was cancelled"))
         self.under_way.clear()
+
+
+def future_of(
+    answer: Any, loop: asyncio.AbstractEventLoop, context: contextvars.Context
+) -> asyncio.Future[Any]:
+    """When it is there. It is known before any of it has run, whatever the task factory."""
+    if asyncio.isfuture(answer):
+        return answer
+    work = answer if inspect.iscoroutine(answer) else value_of(answer)
+    return asyncio.Task(work, loop=loop, context=context)
+
+
+async def value_of(answer: Any) -> Any:
+    """A coroutine of anything else that can be awaited."""
+    return await answer

@@ -129,14 +129,17 @@ def give_back(*gates: Gate | None) -> None:
 
 async def pass_gate(gate: Gate) -> None:
     """Wait for one's turn; being cancelled or closed gives it to the next."""
-    turn = gate.enter_call()
-    if turn is None:
+    waiting = gate.enter_call()
+    if waiting is None:
         return
+    turn, call = waiting
     try:
         await turn
     except BaseException:
         if turn.done() and not turn.cancelled():
             gate.give_back()
+        else:
+            gate.forget_call(call)
         turn.cancel()
         raise
 

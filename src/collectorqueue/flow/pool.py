@@ -29,10 +29,11 @@ log = logging.getLogger("collectorqueue.pool")
 CRASHES = 3  # faults of ours within
 CRASH_WINDOW_S = 5.0  # that make the queue give up
 
+Timeout: Any = asyncio.Timeout
+OF_TIMEOUTS = Timeout._on_timeout.__code__
+OF_GROUPS: Any = asyncio.TaskGroup._on_task_done.__code__
 # Up to Python 3.12 a task group may not take back that it has cancelled its own task.
-OF_GROUPS: Any = None
-if sys.version_info < (3, 13):
-    OF_GROUPS = asyncio.TaskGroup._on_task_done.__code__
+GROUPS_FORGET = sys.version_info < (3, 13)
 
 EAGERLY: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
@@ -63,16 +64,17 @@ class CollectTask(asyncio.Task[None]):
     def __init__(self, driver: Consumer | Branch, turns: Turns, **options: Any) -> None:
         self._driver = driver
         self._turns = turns
-        self.cancelled_in = -1  # which turn; -1: it was not
+        self.cancelled_in = -1  # by others, in which turn; -1: it was not
         driver.attach(self)
         super().__init__(driver, **options)
 
     def cancel(self, msg: Any = None) -> bool:
-        is_own = OF_GROUPS is not None and sys._getframe(1).f_code is OF_GROUPS
+        code: Any = sys._getframe(1).f_code
         accepted = super().cancel(msg)
         if accepted:
-            self.cancelled_in = self._turns.this()
-            self._driver.note_cancel(self.cancelling(), is_own)
+            if code is not OF_GROUPS and code is not OF_TIMEOUTS:
+                self.cancelled_in = self._turns.this()
+            self._driver.note_cancel(self.cancelling(), GROUPS_FORGET and code is OF_GROUPS)
         return accepted
 
     def uncancel(self) -> int:
@@ -214,7 +216,7 @@ class ConsumerPool:
         self._replacing = False
         missing, self._missing = self._missing, 0
         lost, self._lost = self._lost, []
-        # A handler's own timeout is a cancellation too, until it is taken back.
+        # One in its handler's own timeout is cancelled too, until that is taken back.
         stays = any(
             not consumer.is_cancelled or task.cancelled_in not in lost
             for task, consumer in self._consumers.items()

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NamedTuple
 
 from collectorqueue._native.plan import Step
 from collectorqueue.flow.collector import Collector
-from collectorqueue.flow.lifecycle import Tenure
+from collectorqueue.flow.lifecycle import LEAVE_S, Tenure
 
 __all__ = ["Tenures"]
-
-LEAVE_S = 5.0  # that there is at least, to leave them
 
 
 class Removal(NamedTuple):
@@ -28,9 +26,9 @@ class Removal(NamedTuple):
 
 
 class Tenures:
-    """Every lifecycle that was entered in one run and is not left yet.
+    """Every lifecycle of one run, from before it is entered until it is left.
 
-    `leave_workers(key)` leaves that of a collector that runs in processes; returns what
+    `leave_workers(step)` leaves that of a collector that runs in processes; returns what
     that raised.
     """
 
@@ -38,13 +36,12 @@ class Tenures:
         self,
         loop: asyncio.AbstractEventLoop,
         context: contextvars.Context,
-        leave_workers: Callable[[str], Coroutine[Any, Any, BaseException | None]],
+        leave_workers: Callable[[Step], Coroutine[Any, Any, BaseException | None]],
     ) -> None:
         self._loop = loop
         self._context = context
         self._leave_workers = leave_workers
-        self._held: dict[str, Tenure] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()  # of all that are entered
+        self._tenures: dict[Tenure, None] = {}  # in the order in which they began
         self._leaving: dict[asyncio.Task[BaseException | None], Removal] = {}
         self._is_ending = False
         self._time_is_up = loop.create_future()
@@ -55,29 +52,30 @@ class Tenures:
         if collector.lifecycle is None or collector.runs_in == "process":
             return None  # or entered in every worker
         tenure = Tenure(collector, self._loop)
-        await tenure.enter()
-        assert tenure.task is not None
-        self._tasks.add(tenure.task)
-        tenure.task.add_done_callback(self._tasks.discard)
+        self._tenures[tenure] = None
+        try:
+            await tenure.enter()
+        except BaseException:
+            self._tenures.pop(tenure, None)
+            raise
         return tenure
 
-    def hold(self, tenure: Tenure | None) -> None:
-        """It is to be left when its collector is removed, or the queue ends."""
-        if tenure is not None:
-            self._held[tenure.collector.key] = tenure
+    def _of(self, collector: Collector) -> Tenure | None:
+        return next((each for each in self._tenures if each.collector is collector), None)
 
     def has(self, task: asyncio.Task[Any] | None) -> bool:
         """Whether a lifecycle is held in this task."""
-        return task in self._tasks
+        return any(each.task is task for each in self._tenures)
 
-    async def exit(self, tenures: Sequence[Tenure | None]) -> list[BaseException]:
-        """Leave them in reverse, whatever they raise; returns that."""
-        errors = [
-            await each.exit(self._time_is_up)
-            for each in reversed(tenures)
-            if each is not None
-        ]
+    async def exit(self, tenures: Iterable[Tenure]) -> list[BaseException]:
+        """Leave them one after the other, whatever they raise; returns that."""
+        errors = [await self._exit(each) for each in tenures]
         return [error for error in errors if error is not None]
+
+    async def _exit(self, tenure: Tenure) -> BaseException | None:
+        error = await tenure.exit(self._time_is_up)
+        self._tenures.pop(tenure, None)
+        return error
 
     # -- removals -----------------------------------------------------------------
 
@@ -86,7 +84,9 @@ class Tenures:
 
         The task returns what that raised.
         """
-        tenure = self._held.pop(step.key, None)
+        tenure = self._of(step.collector)
+        if tenure is not None and tenure.task is asyncio.current_task():
+            tenure = None  # it is on its way out
         removal = Removal(step.collector, asyncio.Event())
         if self._is_ending:
             removal.may_leave.set()
@@ -96,8 +96,8 @@ class Tenures:
             await removal.may_leave.wait()
             step.collector.on_limits_changed(step, None)
             if tenure is None:
-                return await self._leave_workers(step.key)
-            return await tenure.exit(self._time_is_up)
+                return await self._leave_workers(step)
+            return await self._exit(tenure)
 
         task = self._loop.create_task(leave(), name=f"collectorqueue removal {step.key}")
         self._leaving[task] = removal
@@ -119,31 +119,34 @@ class Tenures:
 
     # -- the end ------------------------------------------------------------------
 
-    def begin_end(self, expired: asyncio.Future[None] | None) -> None:
+    def begin_end(self, expired: asyncio.Future[None]) -> None:
         """What ran has been given up, so that removals no longer wait for it.
 
-        What is not left LEAVE_S from now and after `expired` is cancelled, if that is given.
+        What is not left LEAVE_S from now and after `expired` is cancelled.
         """
         self._is_ending = True
         for removal in self._leaving.values():
             removal.may_leave.set()
-        if expired is not None:
-            self._timer = self._loop.call_later(
-                LEAVE_S, expired.add_done_callback, self._end_time, context=self._context
-            )
+        self._timer = self._loop.call_later(
+            LEAVE_S, expired.add_done_callback, self._end_time, context=self._context
+        )
 
     def _end_time(self, expired: asyncio.Future[None]) -> None:
         if not self._time_is_up.done():
             self._time_is_up.set_result(None)
 
     async def exit_all(self) -> list[BaseException]:
-        """Leave all in reverse, whatever they raise; returns that."""
-        errors: list[BaseException] = []
-        while self._held:
-            _, tenure = self._held.popitem()
-            errors += await self.exit([tenure])
+        """Leave all in reverse, whatever they raise; returns that.
+
+        Those that are left when time is up have no time to wait for each other.
+        """
+        errors: list[BaseException | None] = []
+        while rest := list(reversed(self._tenures)):
+            if not self._time_is_up.done():
+                rest = rest[:1]
+            errors += await asyncio.gather(*map(self._exit, rest))
         await self.finish_removals()  # those that began meanwhile
-        return errors
+        return [error for error in errors if error is not None]
 
     def stop(self) -> None:
         """All are left."""

@@ -18,7 +18,7 @@ from collectorqueue._native.core import Core
 from collectorqueue._native.crew import Crew
 from collectorqueue._native.plan import Step
 from collectorqueue._native.remote import RemoteOutlet
-from collectorqueue.errors import WorkersFailed
+from collectorqueue.errors import QueueClosed, WorkersFailed
 from collectorqueue.workers.boots import boot_for
 from collectorqueue.workers.encoding import Encoding, decode_apart, undecodable
 from collectorqueue.workers.forks import watch
@@ -138,7 +138,7 @@ class WorkerPool:
     ) -> RemoteOutlet:
         """The same for workers that run: all are replaced by such as have the collector.
 
-        Raises WorkersFailed if those cannot start; the old ones stay then.
+        Raises WorkersFailed if those cannot start, and QueueClosed; the old ones stay then.
         """
         async with self._changing:
             outlet = self.connect(step, blueprint, encoding)
@@ -158,6 +158,8 @@ class WorkerPool:
                 await self._renew()
             except WorkersFailed as error:
                 return error
+            except QueueClosed:
+                return None  # all workers leave it now
             return None
 
     def _boot(self) -> Boot:
@@ -208,7 +210,7 @@ class WorkerPool:
         staff.fill()
         while staff.ready < staff.wanted:
             if staff.is_closing:
-                raise WorkersFailed("the queue was closed before its workers were ready")
+                raise QueueClosed("the queue was closed before its workers were ready")
             if staff.starts.failed > failed:
                 raise WorkersFailed(f"a worker could not start: {staff.starts.last}")
             await staff.change()
