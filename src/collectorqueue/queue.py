@@ -334,7 +334,7 @@ class CollectorQueue(Standing):
             starting.give_up_start(timeout)
             if is_waited_for:
                 return DrainReport(self.ledger, complete=False)
-            await starting.has_begun()
+            await starting.until_begun()
         running = self._running
         if running is None:
             return self._drain_report or DrainReport(self.ledger)

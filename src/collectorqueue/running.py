@@ -129,7 +129,8 @@ class Running:
             self._converters.of(step.collector)  # before anything else has begun
         try:
             for step in steps:
-                await self.tenures.enter(step.collector)
+                if tenure := self.tenures.begin(step.collector):
+                    await tenure.enter()
             await self.workforce.recruit(steps)
             self._open(steps)
         except BaseException:
@@ -158,7 +159,7 @@ class Running:
         if self.beginning is not None and not self.beginning.expired():
             self.beginning.reschedule(self.loop.time())
 
-    async def has_begun(self) -> None:
+    async def until_begun(self) -> None:
         """Wait until start is over, whatever comes of it."""
         await self._has_begun.wait()
 
@@ -236,9 +237,9 @@ class Running:
         try:
             for step in steps:
                 self._check_open()
-                tenure = await self.tenures.enter(step.collector)
-                if tenure is not None:
+                if tenure := self.tenures.begin(step.collector):
                     tenures.append(tenure)
+                    await tenure.enter()
                 self._check_open()
                 await self.bind_late(step)
                 bound.append(step)

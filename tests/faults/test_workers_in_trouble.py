@@ -317,3 +317,32 @@ async def test_one_that_takes_the_place_of_another_stays_as_that_is_left() -> No
         await removing
         for number in range(8):  # by several workers
             assert await queue.publisher.call("a", number) == number
+
+
+@both_loops
+@pytest.mark.parametrize("lifecycle", [None, handlers.lifecycle])
+@pytest.mark.parametrize("queue_type", ["fifo", "lifo", "priority"])
+async def test_what_waits_for_workers_is_unrouted_when_its_collector_is_removed(
+    queue_type: str, lifecycle: Any
+) -> None:
+    collectors = [
+        Collector("spin", handlers.spin, runs_in="process"),
+        Collector("gone", handlers.same, runs_in="process", lifecycle=lifecycle),
+    ]
+    queue = CollectorQueue(collectors, workers=1, queue_type=queue_type)
+    async with queue, asyncio.timeout(30):
+        keys = ["spin"] * 300 + ["gone"] * 300
+        if queue_type == "lifo":
+            keys.reverse()
+        events = [queue.publisher.send_nowait(0.001, keys=key) for key in keys]
+        busy = [event for event in events if event.payload.keys == ("spin",)]
+        gone = [event for event in events if event.payload.keys == ("gone",)]
+        await until(lambda: stats_of(queue).waiting > 100)
+        await queue.remove_collector("gone")
+        for event in events:
+            await event
+        assert {event.outcome for event in busy} == {Outcome.OK}
+        assert {event.outcome for event in gone} <= {Outcome.OK, Outcome.UNROUTED}
+        assert sum(event.outcome is Outcome.UNROUTED for event in gone) > 100
+        assert stats_of(queue).died == 0
+        assert_closes(queue)

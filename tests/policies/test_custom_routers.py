@@ -613,14 +613,14 @@ async def test_calls_that_are_not_wanted_any_more_wait_nowhere(limit: str) -> No
         first = asyncio.create_task(collector.process(Payload(0)))
         await ticks(3)
         blocks = 0
-        for number in range(1100):
+        for number in range(2100):
             if number == 100:
                 blocks = sys.getallocatedblocks()
             call = asyncio.create_task(collector.process(Payload(number)))
             await ticks(2)
             call.cancel()
             await asyncio.wait([call])
-        assert sys.getallocatedblocks() - blocks < 500
+        assert sys.getallocatedblocks() - blocks < 2000  # some are swept together
         if limit == "max_concurrency":  # the next one's turn comes
             call = asyncio.create_task(collector.process(Payload("next")))
             await ticks(2)

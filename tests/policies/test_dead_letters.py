@@ -399,6 +399,21 @@ async def test_letters_that_are_taken_by_one_future_are_all_kept_if_it_fails() -
         assert [letter.payload.value for letter in queue.dead_letters] == [*range(5)]
 
 
+@virtual
+async def test_a_letter_whose_sink_answers_with_a_future_of_another_loop_is_kept() -> None:
+    elsewhere = asyncio.new_event_loop()
+    own = asyncio.get_running_loop().create_future()
+    answers = [own, elsewhere.create_future()]
+    queue = CollectorQueue([Collector("bad", bad)], dead_letter=lambda _: answers.pop())
+    async with queue:
+        await queue.publisher.send_many([1, 2])
+        await queue.publisher.wait()
+        assert [letter.payload.value for letter in queue.dead_letters] == [1]
+        own.set_result(None)
+    assert len(queue.dead_letters) == 1
+    elsewhere.close()
+
+
 class ById:
     """It can be awaited, and is nothing else."""
 

@@ -27,7 +27,6 @@ cdef class Crew(Elsewhere):
 
     cdef list errands(self)
     cdef Window choose(self, Remote outlet)
-    cdef bint take_out(self, CollectorEvent event, Remote outlet, int64_t now) except -1
     cdef int start(self, CollectorEvent event, Remote outlet, Window window,
                    int64_t now) except -1
     cdef int start_lot(self, CollectorEvent run, Remote outlet, Window window,

@@ -28,7 +28,6 @@ from collectorqueue._native.lot cimport Lot, wire_of
 from collectorqueue._native.page cimport BEGUN, MATCHED, WORN, Finished
 from collectorqueue._native.plan cimport Step, begin_step
 from collectorqueue._native.results cimport Error
-from collectorqueue._native.sums cimport count_free
 from collectorqueue._native.window cimport BYTES_OUT, Window
 
 from collectorqueue.errors import RunTimeout
@@ -133,22 +132,15 @@ cdef class Crew(Elsewhere):
                 least = window
         return least
 
-    cdef bint take_out(self, CollectorEvent event, Remote outlet, int64_t now) except -1:
-        """It leaves the queue, and no consumer is busy with it; False: it was cancelled."""
-        cdef Core core = core_of(self.home)
-        cdef bint begins = core.take_out(event, now)
-        count_free(core, now)
-        if not begins and (<Step>outlet.step).gate is not None:
-            (<Step>outlet.step).gate.leave()
-        return begins
-
     cdef int start(self, CollectorEvent event, Remote outlet, Window window,
                    int64_t now) except -1:
         cdef Errand errand
+        if (<Step>outlet.step).removed:
+            return outlet.turn_back(event)
         if event.flags & BATCH:
             return self.start_lot(event, outlet, window, now)
         errand = Errand.__new__(Errand)
-        if not self.take_out(event, outlet, now):
+        if not outlet.take_out(event, now):
             return 0
         errand.event = event
         errand.payload = event.payload

@@ -28,6 +28,9 @@ cdef class Remote(Outlet):
     cdef readonly int64_t lost      # runs that ended with their worker
     cdef readonly int64_t reruns
 
+    cdef bint take_out(self, CollectorEvent event, int64_t now) except -1
+    cdef int turn_back(self, CollectorEvent event) except -1
+
 
 cdef class Errand:
     cdef CollectorEvent event       # None: a call that a custom router made

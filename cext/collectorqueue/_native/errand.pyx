@@ -9,17 +9,32 @@ from collectorqueue._native.clock cimport monotonic_ns
 from collectorqueue._native.core cimport Core
 from collectorqueue._native.counters cimport count_ns
 from collectorqueue._native.event cimport (
-    ABORTED, FAILED, OK, RUNNING, CollectorEvent,
+    ABORTED, BATCH, FAILED, OK, RUNNING, CollectorEvent,
 )
 from collectorqueue._native.outlet cimport Outlet
 from collectorqueue._native.plan cimport count_run, end_step
 from collectorqueue._native.results cimport Error, Ok
+from collectorqueue._native.sums cimport count_free
 
 from collectorqueue.errors import EventAborted
 
 
 cdef class Remote(Outlet):
     """One process collector: how its values are written, and its limits."""
+
+    cdef bint take_out(self, CollectorEvent event, int64_t now) except -1:
+        """It leaves the queue, and no consumer is busy with it; False: it was cancelled."""
+        cdef bint begins = self.core.take_out(event, now)
+        count_free(self.core, now)
+        if not begins and self.step.gate is not None:
+            self.step.gate.leave()
+        return begins
+
+    cdef int turn_back(self, CollectorEvent event) except -1:
+        """Its collector was removed while it waited: a consumer routes it again."""
+        if not event.flags & BATCH and self.step.gate is not None:
+            self.step.gate.leave()
+        return self.core.put_back(event)
 
 
 cdef class Errand:

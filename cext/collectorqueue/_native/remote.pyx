@@ -52,7 +52,7 @@ cdef class RemoteOutlet(Remote):
 
     cdef int rush(self, CollectorEvent event, int64_t now) except -1:
         cdef Errand errand = Errand.__new__(Errand)
-        if not self.crew.take_out(event, self, now):
+        if not self.take_out(event, now):
             return 0
         errand.event = event
         return self.send_out(errand, event.payload)

@@ -203,9 +203,13 @@ class DeadLetters:
 def future_of(
     answer: Any, loop: asyncio.AbstractEventLoop, context: contextvars.Context
 ) -> asyncio.Future[Any]:
-    """When it is there. It is known before any of it has run, whatever the task factory."""
+    """When it is there. It is known before any of it has run, whatever the task factory.
+
+    Raises ValueError for a future of another loop.
+    """
     if asyncio.isfuture(answer):
-        return answer
+        taking: asyncio.Future[Any] = asyncio.ensure_future(answer, loop=loop)
+        return taking
     work = answer if inspect.iscoroutine(answer) else value_of(answer)
     return asyncio.Task(work, loop=loop, context=context)
 

@@ -8,18 +8,13 @@ lives in a task of its own from enter to exit.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 
 from collectorqueue.errors import QueueClosed
 from collectorqueue.flow.collector import Collector
-from collectorqueue.quiet import quietly
 
-__all__ = ["LEAVE_S", "Tenure"]
+__all__ = ["Tenure"]
 
-log = logging.getLogger("collectorqueue.queue")
-
-LEAVE_S = 5.0  # that there is at least, to leave a lifecycle
 SHORT_S = 0.1  # that one has to be left when time is up, and then to mind its cancellation
 
 
@@ -39,32 +34,21 @@ class Tenure:
     async def enter(self) -> None:
         """Wait until it is entered; raises what it raises, QueueClosed if `exit` comes first.
 
-        A cancellation cancels it, and waits for it as long as leaving one may take.
+        Whatever this raises, `exit` is to be called.
         """
-        try:
-            await asyncio.shield(self._entered)
-        except asyncio.CancelledError:
-            self._leave.set()  # in case it does not mind being cancelled
-            self.task.cancel()
-            await asyncio.wait([self.task], timeout=LEAVE_S)
-            if not self.task.done():
-                quietly(
-                    log, logging.WARNING,
-                    "the lifecycle of collector %r does not end when it is cancelled",
-                    self.collector.key,
-                )  # fmt: skip
-            raise
+        await asyncio.shield(self._entered)
 
     async def exit(self, time_is_up: asyncio.Future[None]) -> BaseException | None:
-        """Leave the lifecycle, or do not enter it; returns what its exit raised, each time.
+        """Leave it, or end that it is entered; returns what its exit raised, each time.
 
         When time is up it is cancelled, and left to itself if it does not mind that; then
         returns a TimeoutError.
         """
-        self._leave.set()
         task = self.task
-        if not self._entered.done():
-            task.cancel()
+        if not self._leave.is_set():
+            self._leave.set()  # in case it does not mind being cancelled
+            if not self._entered.done():
+                task.cancel()
         waited: set[asyncio.Future[Any]] = {task, time_is_up}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():

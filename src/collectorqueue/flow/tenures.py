@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 from collectorqueue._native.plan import Step
 from collectorqueue.flow.collector import Collector
-from collectorqueue.flow.lifecycle import LEAVE_S, Tenure
+from collectorqueue.flow.lifecycle import Tenure
 
 __all__ = ["Tenures"]
+
+LEAVE_S = 5.0  # that there is at least, to leave lifecycles
 
 
 class Removal(NamedTuple):
@@ -47,17 +49,12 @@ class Tenures:
         self._time_is_up = loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def enter(self, collector: Collector) -> Tenure | None:
-        """Enter a collector's lifecycle, if it has one here; raises what it raises."""
+    def begin(self, collector: Collector) -> Tenure | None:
+        """Begin to enter a collector's lifecycle, if it has one here; it is to be left."""
         if collector.lifecycle is None or collector.runs_in == "process":
             return None  # or entered in every worker
         tenure = Tenure(collector, self._loop)
         self._tenures[tenure] = None
-        try:
-            await tenure.enter()
-        except BaseException:
-            self._tenures.pop(tenure, None)
-            raise
         return tenure
 
     def _of(self, collector: Collector) -> Tenure | None:
@@ -85,8 +82,9 @@ class Tenures:
         The task returns what that raised.
         """
         tenure = self._of(step.collector)
-        if tenure is not None and tenure.task is asyncio.current_task():
-            tenure = None  # it is on its way out
+        task = asyncio.current_task()
+        if tenure and (tenure.task is task or (self._is_ending and self.has(task))):
+            tenure = None  # it is on its way out, or will be left after this one
         removal = Removal(step.collector, asyncio.Event())
         if self._is_ending:
             removal.may_leave.set()
@@ -99,10 +97,12 @@ class Tenures:
                 return await self._leave_workers(step)
             return await self._exit(tenure)
 
-        task = self._loop.create_task(leave(), name=f"collectorqueue removal {step.key}")
-        self._leaving[task] = removal
-        task.add_done_callback(self._leaving.pop)
-        return task
+        removing = self._loop.create_task(
+            leave(), name=f"collectorqueue removal {step.key}"
+        )
+        self._leaving[removing] = removal
+        removing.add_done_callback(self._leaving.pop)
+        return removing
 
     def leaving(
         self, collectors: set[Collector]
