@@ -346,3 +346,17 @@ async def test_what_waits_for_workers_is_unrouted_when_its_collector_is_removed(
         assert sum(event.outcome is Outcome.UNROUTED for event in gone) > 100
         assert stats_of(queue).died == 0
         assert_closes(queue)
+
+
+@both_loops
+async def test_a_worker_that_has_come_in_vain_leaves_its_lifecycles(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    async with queue_of(handlers.same, workers=2) as queue, asyncio.timeout(30):
+        for_one_only = Collector(
+            "b", handlers.same, ctx={"folder": str(tmp_path)},
+            lifecycle=handlers.lifecycle_for_one_only, runs_in="process",
+        )  # fmt: skip
+        with pytest.raises(WorkersFailed):
+            await queue.add_collector(for_one_only)
+        await until(lambda: not lock.exists())
+        assert await queue.publisher.call("same", 1) == 1

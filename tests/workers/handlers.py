@@ -351,6 +351,21 @@ async def exclusive_lifecycle(ctx: Context) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def lifecycle_for_one_only(ctx: Context) -> AsyncIterator[None]:
+    """The second worker fails, once the first is ready."""
+    lock = Path(ctx.folder, "lock")
+    try:
+        lock.touch(exist_ok=False)
+    except FileExistsError:
+        await asyncio.sleep(0.5)
+        raise
+    try:
+        yield
+    finally:
+        lock.unlink()
+
+
+@asynccontextmanager
 async def slow_lifecycle(ctx: Context) -> AsyncIterator[None]:
     await asyncio.sleep(0.7)
     yield

@@ -179,7 +179,7 @@ class WorkerPool:
             await self._have_ready()
         except BaseException:
             for each in staff.counted():
-                staff.dismiss(each)
+                staff.send_away(each)
             for each in old:
                 each.is_ending = bool(each.overran)
             if added is not None:

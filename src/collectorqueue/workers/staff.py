@@ -128,10 +128,7 @@ class Staff:
             self.counted(), key=lambda each: (each.is_ready, each.window.outstanding)
         )
         for each in staying[: max(0, len(staying) - after - self._spare)]:
-            if each.is_ready:
-                self.retire(each)
-            else:
-                self.dismiss(each)
+            self.send_away(each)
 
     def retire(self, worker: Worker) -> None:
         """Let it finish what it has, and end."""
@@ -144,6 +141,13 @@ class Staff:
         """End it now."""
         worker.is_ending = True
         worker.kill()
+
+    def send_away(self, worker: Worker) -> None:
+        """It is not needed: it leaves its lifecycles, if it has entered them."""
+        if worker.is_ready:
+            self.retire(worker)
+        else:
+            self.dismiss(worker)
 
     def give_up(self, worker: Worker) -> None:
         """It is about to be killed: have others work in its place at once."""
